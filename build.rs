@@ -1,1 +1,3 @@
-fn main(){}
+//! Build script.
+
+fn main() {}

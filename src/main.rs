@@ -1,1 +1,3 @@
-fn main(){}
+//! The `tenantry` program.
+
+fn main() {}
