@@ -111,7 +111,7 @@ pub fn ensure(
         return Ok(folder);
     }
     if absent == Absent::Skip {
-        return Err(NotRun::new(format!("{} not in {}", programs.join(", "), folder.display()), command));
+        return Err(NotRun::new(format!("no {name} in {}", cache.display()), command));
     }
     make_folder(&cache, name, make).unwrap_or_else(|error| panic!("making the test tool {name}: {error}"));
     assert!(complete(), "the test tool {name} was made, but {programs:?} are not in {}", folder.display());
