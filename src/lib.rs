@@ -4,5 +4,7 @@ pub mod config;
 pub mod error;
 pub mod finding;
 pub mod manifest;
+pub mod plan;
+pub mod secrets;
 pub mod source;
 pub mod yaml;

@@ -476,7 +476,8 @@ pub struct WazuhTls {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoadBalancer {
-    /// Annotations that choose the pool: `metallb.universe.tf/address-pool: wazuh-agents`.
+    /// Annotations that choose the pool: `metallb.universe.tf/address-pool: wazuh-agents`. In a value `<address>` stands
+    /// for the tenant's reserved address; an annotation that holds it is left out for tenants without one.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// Class of the load balancer.

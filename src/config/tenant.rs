@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::install::Amounts;
-use super::types::{Cidr, Colour, Day, HttpsUrl, Id, Label, Quantity, Slug, Text, Version};
+use super::types::{Address, Cidr, Colour, Day, HttpsUrl, Id, Label, Quantity, Slug, Text, Version};
 
 /// `tenants/<slug>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -413,6 +413,9 @@ pub struct WazuhIngress {
     /// Address ranges that agents come from; anywhere if empty.
     #[serde(default, rename = "customerCIDRs")]
     pub customer_cidrs: Vec<Cidr>,
+    /// Address that is reserved for the tenant's LoadBalancer Service; the load balancer chooses one if absent.
+    #[serde(default)]
+    pub load_balancer_address: Option<Address>,
     /// Certificate of the enrolment channel.
     #[serde(default)]
     pub tls: Tls,
