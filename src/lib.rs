@@ -1,4 +1,10 @@
 //! `tenantry` renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 
+pub mod config;
 pub mod error;
+pub mod finding;
 pub mod manifest;
+pub mod plan;
+pub mod secrets;
+pub mod source;
+pub mod yaml;
