@@ -1,6 +1,7 @@
 //! `tenantry` renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 
 pub mod config;
+pub mod drift;
 pub mod error;
 pub mod finding;
 pub mod manifest;
