@@ -430,6 +430,12 @@ fn workload(kind: Known, object: &mut Map<'_>) {
 }
 
 fn job(object: &mut Map<'_>) {
+    let labels = object.get("spec").and_then(|spec| spec.at(&["template", "metadata", "labels"])).cloned();
+    if let (Some(labels), Some(metadata)) = (labels, object.map_at("metadata"))
+        && metadata.get("labels").is_none_or(Node::is_empty)
+    {
+        metadata.insert("labels", labels);
+    }
     let Some(spec) = object.map_at("spec") else { return };
     if spec.get("completions").is_none() && spec.get("parallelism").is_none() {
         spec.insert("completions", Node::Int(1));
