@@ -3,6 +3,7 @@
 pub mod builtin;
 pub mod catalog;
 pub mod change;
+pub mod classify;
 pub mod crd;
 pub mod desired;
 pub mod diff;
