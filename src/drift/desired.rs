@@ -85,6 +85,8 @@ pub struct Entry {
     pub fingerprint: Fingerprint,
     /// The explanations that do not hold for it.
     pub silenced: Silenced,
+    /// The line on which it begins in its file, from 1.
+    pub line: u32,
     file: u32,
     document: u32,
 }
@@ -201,6 +203,17 @@ impl Desired {
         self.files.get(entry.file as usize).map_or("", String::as_str)
     }
 
+    /// Where an entry begins.
+    pub fn place_of(&self, entry: &Entry) -> Place {
+        Place { file: self.file_of(entry).to_owned(), line: entry.line }
+    }
+
+    /// Whether Git has an object, at whatever version.
+    pub fn has(&self, gvk: &Gvk, key: &str) -> bool {
+        let same_kind = self.kinds.iter().filter(|(other, _)| other.group == gvk.group && other.kind == gvk.kind);
+        same_kind.into_iter().any(|(_, index)| index.find(key).is_some())
+    }
+
     /// The unit that an entry belongs to.
     pub fn unit_of(&self, entry: &Entry) -> Unit {
         Unit::of(self.file_of(entry))
@@ -304,7 +317,8 @@ fn read_file(files: &dyn Files, path: &str, index: u32, catalog: &Catalog, filte
             continue;
         }
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        match read_object(document.root, path, (index, number), catalog, filter, &mut scratch) {
+        let position = Position { file: index, document: number, line: document.line };
+        match read_object(document.root, path, position, catalog, filter, &mut scratch) {
             Ok(Some(object)) => content.objects.push(object),
             Ok(None) => {}
             Err(reason) => content.problems.push(problem(document.line, reason)),
@@ -313,11 +327,19 @@ fn read_file(files: &dyn Files, path: &str, index: u32, catalog: &Catalog, filte
     content
 }
 
+/// Where a document stands.
+#[derive(Clone, Copy)]
+struct Position {
+    file: u32,
+    document: u32,
+    line: u32,
+}
+
 /// Reads one document; none if the filter does not let it through.
 fn read_object(
     mut node: Node<'static>,
     path: &str,
-    (file, document): (u32, u32),
+    position: Position,
     catalog: &Catalog,
     filter: &Filter,
     scratch: &mut Vec<u8>,
@@ -345,8 +367,9 @@ fn read_object(
         key: key(namespace.as_deref(), &name).into_boxed_str(),
         fingerprint: node.fingerprint(scratch),
         silenced,
-        file,
-        document,
+        line: position.line,
+        file: position.file,
+        document: position.document,
     };
     Ok(Some(FoundObject { gvk, namespace, name, entry: Some(entry), managed }))
 }
