@@ -5,6 +5,7 @@ pub mod error;
 pub mod finding;
 pub mod manifest;
 pub mod plan;
+pub mod render;
 pub mod secrets;
 pub mod source;
 pub mod yaml;
