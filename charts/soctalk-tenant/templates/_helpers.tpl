@@ -231,3 +231,29 @@ wait_for_port() {
   done
 }
 {{- end }}
+
+{{/*
+Workloads of this tenant and the Secrets that each reads, as YAML: a map from
+ServiceAccount to Secret names. ServiceAccounts and Roles follow from it.
+*/}}
+{{- define "soctalk-tenant.readers" -}}
+{{- $components := .Values.components -}}
+{{- $secrets := .Values.secrets -}}
+cassandra: [{{ $secrets.cassandraCreds }}]
+{{- if $components.cortex.enabled }}
+cortex: [{{ $secrets.cortexBootstrap }}]
+{{- end }}
+elasticsearch: []
+soctalk-adapter: [{{ .Values.adapter.tokenSecretRef.name }}]
+thehive: [{{ $secrets.cassandraCreds }}, {{ $secrets.thehiveBootstrap }}]
+{{- if $components.wazuh.dashboard.enabled }}
+wazuh-dashboard: [{{ $secrets.wazuhBootstrap }}, {{ $secrets.wazuhCerts }}]
+{{- end }}
+wazuh-indexer: [{{ $secrets.wazuhBootstrap }}, {{ $secrets.wazuhCerts }}]
+wazuh-manager: [{{ $secrets.wazuhAuthd }}, {{ $secrets.wazuhBootstrap }}, {{ $secrets.wazuhCerts }}, {{ .Values.wazuhIngress.tls.secretName }}]
+{{- end }}
+
+{{/* Labels of objects that belong to no component. */}}
+{{- define "soctalk-tenant.sharedLabels" -}}
+{{ include "soctalk-tenant.labels" (dict "root" . "name" "soctalk-tenant" "component" "tenant") }}
+{{- end }}
