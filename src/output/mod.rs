@@ -13,6 +13,7 @@ mod cache;
 mod checkout;
 mod compose;
 mod delta;
+pub mod dir;
 mod fault;
 mod files;
 mod lock;
