@@ -141,3 +141,34 @@ pub fn duplicates(units: &[RenderedUnit]) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    /// The fleet of this repository.
+    pub(crate) fn fleet() -> crate::config::Fleet {
+        let source = source();
+        let (fleet, findings) = crate::config::parse(&source);
+        fleet.unwrap_or_else(|| panic!("{findings:#?}"))
+    }
+
+    pub(crate) fn source() -> Source {
+        crate::source::load(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    #[test]
+    fn every_unit_of_this_repository_renders() {
+        let fleet = fleet();
+        let (plan, findings) = crate::plan::plan(&fleet, &source());
+        let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
+        let templates = Templates::load([]).unwrap();
+        let jobs = jobs(&plan, &templates, "0");
+        assert_eq!(jobs.len(), 8 + 4);
+        for job in &jobs {
+            let unit = job.render(&templates).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
+            assert!(!unit.files.is_empty());
+        }
+    }
+}
