@@ -16,7 +16,8 @@ pub(super) fn duplicates(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn parses_back(input: &Input<'_>) -> Outcome {
-    let chosen = |unit: &&RenderedUnit| input.units.len() <= WHOLE || usize::from(unit.inputs.as_bytes()[0]) % WHOLE == 0;
+    let chosen =
+        |unit: &&RenderedUnit| input.units.len() <= WHOLE || usize::from(unit.inputs.as_bytes()[0]) % WHOLE == 0;
     let findings = input.units.par_iter().filter(chosen).flat_map_iter(|unit| {
         unit.files.iter().filter_map(|(name, content)| {
             let path = format!("{}/{name}", unit.path);
@@ -25,7 +26,11 @@ pub(super) fn parses_back(input: &Input<'_>) -> Outcome {
                 Err(error) => refuse(format!("is not YAML: {error}")),
                 Ok(documents) => {
                     let read: Vec<_> = documents.iter().map(|document| document.root.to_json()).collect();
-                    if read == content.objects() { None } else { refuse("does not parse back to what was meant".into()) }
+                    if read == content.objects() {
+                        None
+                    } else {
+                        refuse("does not parse back to what was meant".into())
+                    }
                 }
             }
         })

@@ -19,8 +19,11 @@ pub(super) fn check(input: &Input<'_>) -> Outcome {
         }
     }
     let findings = input.units.par_iter().flat_map_iter(|unit| {
-        let releases = unit.files.iter().filter(|(name, _)| matches!(name.as_str(), "helmrelease.yaml" | "application.yaml"));
-        releases.flat_map(|(_, content)| content.objects()).flat_map(|object| findings(&charts, &object, unit.tenant.as_deref()))
+        let releases =
+            unit.files.iter().filter(|(name, _)| matches!(name.as_str(), "helmrelease.yaml" | "application.yaml"));
+        releases
+            .flat_map(|(_, content)| content.objects())
+            .flat_map(|object| findings(&charts, &object, unit.tenant.as_deref()))
     });
     Outcome::Ran(findings.collect())
 }
@@ -49,7 +52,8 @@ impl Chart {
             .map_err(|error| format!("charts/{name}/values.schema.json is no JSON: {error}"))?;
         let validator = jsonschema::validator_for(&schema)
             .map_err(|error| format!("charts/{name}/values.schema.json is no JSON Schema: {error}"))?;
-        let defaults = yaml::parse(text("values.yaml")?, Limits::MANIFEST).map_err(|error| format!("charts/{name}/values.yaml:{error}"))?;
+        let defaults = yaml::parse(text("values.yaml")?, Limits::MANIFEST)
+            .map_err(|error| format!("charts/{name}/values.yaml:{error}"))?;
         let defaults = defaults.first().map(|document| document.root.to_json()).unwrap_or_default();
         Ok(Self { validator, defaults })
     }

@@ -33,8 +33,11 @@ pub fn run(screen: &Screen) -> Result<u8> {
 /// Plans, renders and checks the whole fleet.
 pub fn whole(loaded: &fleet::Loaded, timings: &mut Timings) -> Checked {
     let mut findings = loaded.findings.clone();
-    let nothing = |findings| Checked { findings, verdicts: Vec::new(), verified: None, counts: fleet::Counts::default() };
-    let Some(plan) = timings.step("plan", || fleet::plan(loaded, &mut findings)) else { return nothing(sorted(findings)) };
+    let nothing =
+        |findings| Checked { findings, verdicts: Vec::new(), verified: None, counts: fleet::Counts::default() };
+    let Some(plan) = timings.step("plan", || fleet::plan(loaded, &mut findings)) else {
+        return nothing(sorted(findings));
+    };
     let prepared = timings.step("prepare", || fleet::prepare(loaded, &plan, &mut findings));
     let Some(prepared) = prepared else { return nothing(sorted(findings)) };
     fleet::check(loaded, &plan, &prepared, &|_| None, Vec::new(), findings, timings)

@@ -62,8 +62,11 @@ pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
 pub fn parse(source: Source) -> Loaded {
     let files: Vec<(&str, &str)> = source.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let written = |path: &str| !path.starts_with("charts/");
-    let leaks: Vec<Finding> =
-        files.par_iter().filter(|(path, _)| written(path)).flat_map_iter(|(path, text)| leak::findings(path, text)).collect();
+    let leaks: Vec<Finding> = files
+        .par_iter()
+        .filter(|(path, _)| written(path))
+        .flat_map_iter(|(path, text)| leak::findings(path, text))
+        .collect();
     let (fleet, mut findings) = config::parse(&source);
     let fleet = if leaks.is_empty() { fleet } else { None };
     findings.extend(leaks);

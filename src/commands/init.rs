@@ -15,7 +15,10 @@ const FILES: [(&str, &str); 12] = [
     ("tenants/acme.yaml", include_str!("../../tenants/acme.yaml")),
     ("policies/rotation/default.yaml", include_str!("../../policies/rotation/default.yaml")),
     ("policies/rotation/regulated.yaml", include_str!("../../policies/rotation/regulated.yaml")),
-    ("policies/admission/controller-namespaces.yaml", include_str!("../../policies/admission/controller-namespaces.yaml")),
+    (
+        "policies/admission/controller-namespaces.yaml",
+        include_str!("../../policies/admission/controller-namespaces.yaml"),
+    ),
     ("policies/admission/tenant-objects.yaml", include_str!("../../policies/admission/tenant-objects.yaml")),
     (".gitignore", "/rendered/\n"),
     (".github/workflows/tenantry.yaml", include_str!("init/github.yaml")),

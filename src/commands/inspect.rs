@@ -22,7 +22,8 @@ pub fn list(screen: &Screen) -> Result<u8> {
     let (plan, findings) = plan::plan(fleet, &loaded.source);
     let mut rows = Vec::new();
     for (slug, tenant) in &fleet.tenants {
-        let resolved = plan.as_ref().and_then(|plan| plan.clusters.iter().find_map(|cluster| cluster.tenants.get(slug.as_str())));
+        let resolved =
+            plan.as_ref().and_then(|plan| plan.clusters.iter().find_map(|cluster| cluster.tenants.get(slug.as_str())));
         rows.push(json!({
             "slug": slug,
             "name": tenant.tenant.display_name,
@@ -38,7 +39,10 @@ pub fn list(screen: &Screen) -> Result<u8> {
     if screen.wants(Format::Json) {
         screen.print(&format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()))?;
     } else {
-        screen.print(&table(&rows, &["slug", "state", "cluster", "tier", "profile", "chart", "ingress", "hostname", "name"]))?;
+        screen.print(&table(
+            &rows,
+            &["slug", "state", "cluster", "tier", "profile", "chart", "ingress", "hostname", "name"],
+        ))?;
     }
     screen.timings(&timings);
     if plan.is_none() { refuse(screen, findings, &loaded.source) } else { Ok(exit::OK) }
@@ -111,7 +115,8 @@ fn lines(decisions: &[Decision], origin: bool) -> String {
 /// Whether a chart version runs under a system version.
 pub fn compat(screen: &Screen, args: &CompatArgs) -> Result<u8> {
     let version = |text: &str| {
-        Version::parse(text).map_err(|expected| Error::usage(format!("{text:?} is no version")).hint(format!("expected {expected}")))
+        Version::parse(text)
+            .map_err(|expected| Error::usage(format!("{text:?} is no version")).hint(format!("expected {expected}")))
     };
     let (system, tenant) = (version(&args.system)?, version(&args.tenant)?);
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;

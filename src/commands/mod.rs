@@ -58,5 +58,7 @@ pub fn run(cli: Cli) -> Result<u8> {
 /// Folder for what can be made again: clones of remote repositories.
 fn cache_folder() -> Option<std::path::PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
-    given("XDG_CACHE_HOME").or_else(|| given("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("tenantry"))
+    given("XDG_CACHE_HOME")
+        .or_else(|| given("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("tenantry"))
 }

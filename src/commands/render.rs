@@ -32,8 +32,15 @@ pub fn run(screen: &Screen, args: &RenderArgs) -> Result<u8> {
 /// A run that was refused: its findings are on the screen already.
 struct Refused(u8);
 
-fn into_repository(screen: &Screen, args: &RenderArgs, loaded: &Loaded, root: &Path, timings: &mut Timings) -> Result<u8> {
-    let location = if is_relative_path(&args.repo) { root.join(&args.repo).display().to_string() } else { args.repo.clone() };
+fn into_repository(
+    screen: &Screen,
+    args: &RenderArgs,
+    loaded: &Loaded,
+    root: &Path,
+    timings: &mut Timings,
+) -> Result<u8> {
+    let location =
+        if is_relative_path(&args.repo) { root.join(&args.repo).display().to_string() } else { args.repo.clone() };
     let target = Target::parse(&location, &args.branch, args.path.as_deref(), args.push)?;
     let mut repo = Repo::open(&target, super::cache_folder().as_deref())?;
     if args.check {
@@ -43,20 +50,20 @@ fn into_repository(screen: &Screen, args: &RenderArgs, loaded: &Loaded, root: &P
     let origin = super::origin::of(root)?;
     let mut refused = None;
     let mut counts = Counts::default();
-    let outcome = output::publish(&mut repo, options(args), |baseline| {
-        match admit(screen, args, loaded, baseline, timings)? {
+    let outcome =
+        output::publish(&mut repo, options(args), |baseline| match admit(screen, args, loaded, baseline, timings)? {
             Ok(checked) => {
                 counts = checked.counts.clone();
                 let message = message(loaded, &origin, &checked.counts);
-                let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
+                let verified =
+                    checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
                 Ok((verified.into_changes(), message))
             }
             Err(Refused(code)) => {
                 refused = Some(code);
                 Err(Error::guard("refused"))
             }
-        }
-    });
+        });
     if let Some(code) = refused {
         return Ok(code);
     }
@@ -96,7 +103,13 @@ fn into_folder(screen: &Screen, args: &RenderArgs, loaded: &Loaded, out: &Path, 
 }
 
 /// `--check`: says whether the output is what the fleet renders to.
-fn stale(screen: &Screen, args: &RenderArgs, loaded: &Loaded, baseline: &Baseline, timings: &mut Timings) -> Result<u8> {
+fn stale(
+    screen: &Screen,
+    args: &RenderArgs,
+    loaded: &Loaded,
+    baseline: &Baseline,
+    timings: &mut Timings,
+) -> Result<u8> {
     baseline.refuse_edits()?;
     let checked = match admit(screen, args, loaded, baseline, timings)? {
         Ok(checked) => checked,
@@ -158,7 +171,11 @@ fn may_go(fleet: &Fleet, path: &str, allowed: &[String]) -> Result<(), Box<Findi
         if allowed.iter().any(|allowed| allowed == name) {
             return Ok(());
         }
-        let finding = Finding::error("render/vanished-unit", Class::Guard, format!("{path} is in the output, but no cluster of install.yaml has it"));
+        let finding = Finding::error(
+            "render/vanished-unit",
+            Class::Guard,
+            format!("{path} is in the output, but no cluster of install.yaml has it"),
+        );
         let hint = format!("put the cluster back, or delete it knowingly with --allow-delete {name}");
         return Err(Box::new(finding.at(Location::file("install.yaml")).hint(hint)));
     };
@@ -170,9 +187,14 @@ fn may_go(fleet: &Fleet, path: &str, allowed: &[String]) -> Result<(), Box<Findi
     let why = match tenant {
         None => format!("tenant {slug} is in the output, but its file vanished and it was never retired"),
         Some(tenant) if tenant.lifecycle.state.is_rendered() => {
-            format!("tenant {slug} moved to cluster {}: its data on the old one would be deleted", tenant.tenant.cluster)
+            format!(
+                "tenant {slug} moved to cluster {}: its data on the old one would be deleted",
+                tenant.tenant.cluster
+            )
         }
-        Some(tenant) => format!("tenant {slug} is in the output, but its state went back to {}", tenant.lifecycle.state.as_str()),
+        Some(tenant) => {
+            format!("tenant {slug} is in the output, but its state went back to {}", tenant.lifecycle.state.as_str())
+        }
     };
     let hint = format!("put it back and retire it, or delete its manifests knowingly with --allow-delete {slug}");
     let finding = Finding::error("render/vanished-tenant", Class::Guard, why).tenant(slug);
@@ -213,11 +235,14 @@ fn summary(screen: &Screen, counts: &Counts) {
 
 fn committed(screen: &Screen, args: &RenderArgs, location: &str, done: &Committed) {
     screen.say(&format!("commit {} on {} of {location}", done.commit, args.branch));
-    if let WorkTree::Left { reason } = &done.work_tree {
+    if let WorkTree::Left { reason, .. } = &done.work_tree {
         screen.say(&format!("its work tree was left as it is: {reason}"));
     }
     if !args.push {
-        screen.say(&format!("next: git -C {location} show --stat {}, then push it where Flux or Argo CD looks", args.branch));
+        screen.say(&format!(
+            "next: git -C {location} show --stat {}, then push it where Flux or Argo CD looks",
+            args.branch
+        ));
     }
 }
 

@@ -26,8 +26,9 @@ type Files = BTreeMap<String, String>;
 
 /// Runs the command until it is interrupted.
 pub fn run(screen: &Screen, args: &WatchArgs) -> Result<u8> {
-    let root = std::fs::canonicalize(&screen.global().fleet)
-        .map_err(|error| Error::environment(format!("cannot open the fleet {}", screen.global().fleet.display())).cause(error))?;
+    let root = std::fs::canonicalize(&screen.global().fleet).map_err(|error| {
+        Error::environment(format!("cannot open the fleet {}", screen.global().fleet.display())).cause(error)
+    })?;
     let (sender, saved) = mpsc::channel();
     let mut debouncer = new_debouncer(QUIET, None, move |event: DebounceEventResult| {
         // Nobody listens any more once the program ends.
@@ -37,7 +38,9 @@ pub fn run(screen: &Screen, args: &WatchArgs) -> Result<u8> {
     for folder in [".", "tenants", "policies", "templates"] {
         let mode = if folder == "." { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
         if root.join(folder).is_dir() {
-            debouncer.watch(root.join(folder), mode).map_err(|error| Error::environment("cannot watch files").cause(error))?;
+            debouncer
+                .watch(root.join(folder), mode)
+                .map_err(|error| Error::environment("cannot watch files").cause(error))?;
         }
     }
     let mut before = committed(&root, args)?;
@@ -45,7 +48,9 @@ pub fn run(screen: &Screen, args: &WatchArgs) -> Result<u8> {
     while !args.once {
         screen.say("watching: save a file of the fleet, or end with Ctrl-C");
         match saved.recv() {
-            Ok(Ok(events)) if events.iter().all(|event| event.paths.iter().all(|path| is_output(&root, path))) => continue,
+            Ok(Ok(events)) if events.iter().all(|event| event.paths.iter().all(|path| is_output(&root, path))) => {
+                continue;
+            }
             Ok(Ok(_)) => code = look(screen, &root, &mut before)?,
             Ok(Err(errors)) => {
                 let error = Error::environment("the file system stopped telling of changes");
@@ -74,7 +79,8 @@ fn look(screen: &Screen, root: &Path, before: &mut Files) -> Result<u8> {
     };
     let checked = whole(&loaded, &mut timings);
     let code = exit_code(&checked.findings);
-    screen.report(&Report { command: "watch", verdicts: checked.verdicts, findings: checked.findings }, &loaded.source)?;
+    screen
+        .report(&Report { command: "watch", verdicts: checked.verdicts, findings: checked.findings }, &loaded.source)?;
     if let Some(verified) = checked.verified {
         let mut now = Files::new();
         for (path, unit) in &verified.changes().write {
@@ -104,9 +110,14 @@ fn committed(root: &Path, args: &WatchArgs) -> Result<Files> {
     let mut failure = None;
     tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
         let name = entry.name().unwrap_or_default();
-        if entry.kind() == Some(git2::ObjectType::Blob) && folder.starts_with("clusters/") && name != crate::manifest::PROVENANCE {
+        if entry.kind() == Some(git2::ObjectType::Blob)
+            && folder.starts_with("clusters/")
+            && name != crate::manifest::PROVENANCE
+        {
             match repository.find_blob(entry.id()) {
-                Ok(blob) => drop(files.insert(format!("{folder}{name}"), String::from_utf8_lossy(blob.content()).into_owned())),
+                Ok(blob) => {
+                    drop(files.insert(format!("{folder}{name}"), String::from_utf8_lossy(blob.content()).into_owned()))
+                }
                 Err(error) => failure = Some(error),
             }
         }
@@ -129,7 +140,8 @@ fn difference(before: &Files, now: &Files, style: Style) -> String {
             continue;
         }
         let diff = similar::TextDiff::from_lines(old.as_str(), new.as_str());
-        let (from, to) = (if old.is_empty() { "/dev/null" } else { path }, if new.is_empty() { "/dev/null" } else { path });
+        let (from, to) =
+            (if old.is_empty() { "/dev/null" } else { path }, if new.is_empty() { "/dev/null" } else { path });
         let text = diff.unified_diff().context_radius(3).header(from, to).to_string();
         out.push_str(&if style == Style::Coloured { coloured(&text) } else { text });
     }
@@ -145,4 +157,3 @@ fn coloured(diff: &str) -> String {
     };
     diff.lines().map(paint).collect()
 }
-

@@ -57,7 +57,9 @@ fn one(finding: &Finding, source: &Source, renderer: &Renderer) -> String {
             title.element(snippet.annotation(annotation))
         }
         (None, Some(place)) => {
-            let origin = annotate_snippets::Origin::path(place.file.as_str()).line(place.line as usize).char_column(place.column as usize);
+            let origin = annotate_snippets::Origin::path(place.file.as_str())
+                .line(place.line as usize)
+                .char_column(place.column as usize);
             title.element(origin)
         }
         (None, None) => Group::with_title(title),
