@@ -3,6 +3,9 @@
 {{- if ne .Release.Namespace "soctalk-system" -}}
 {{- fail (printf "the release namespace is %s: policies and tenants look for the control plane in soctalk-system; install with --namespace soctalk-system" .Release.Namespace) -}}
 {{- end -}}
+{{- if and .Values.networkPolicies.enabled (include "soctalk-system.calico" .) (not .Values.postgres.enabled) (not .Values.postgres.external.cidrs) -}}
+{{- fail "postgres.external.cidrs is empty: in calico-egress-proxy mode no policy knows names, so the server's addresses are needed" -}}
+{{- end -}}
 {{- $ports := dict -}}
 {{- range .Values.edge.tenants -}}
 {{- $tenant := . -}}

@@ -76,7 +76,14 @@ spec:
           command: [/bin/bash, /scripts/start.sh]
           env:
             - name: JAVA_OPTS
-              value: -XX:InitialRAMPercentage=25 -XX:MaxRAMPercentage=60
+              value: >-
+                -XX:InitialRAMPercentage=25 -XX:MaxRAMPercentage=60
+                {{- if and (ne .root.Values.networkPolicies.mode "cilium") .root.Values.integrations.externalCortexUrl }}
+                {{- range list "http" "https" }}
+                -D{{ . }}.proxyHost=soctalk-egress-proxy.soctalk-system.svc.cluster.local -D{{ . }}.proxyPort=3128
+                {{- end }}
+                -Dhttp.nonProxyHosts=localhost|127.0.0.1|cassandra|elasticsearch|*.svc.cluster.local
+                {{- end }}
             {{- include "soctalk-tenant.secretEnv" (dict "env" "CASSANDRA_USERNAME" "secret" $secrets.cassandraCreds "key" "username") | nindent 12 }}
             {{- include "soctalk-tenant.secretEnv" (dict "env" "CASSANDRA_PASSWORD" "secret" $secrets.cassandraCreds "key" "password") | nindent 12 }}
             {{- include "soctalk-tenant.secretEnv" (dict "env" "ADMIN_USERNAME" "secret" $secrets.thehiveBootstrap "key" "username") | nindent 12 }}

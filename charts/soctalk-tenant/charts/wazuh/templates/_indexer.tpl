@@ -51,11 +51,11 @@ spec:
       securityContext:
         {{- include "soctalk-tenant.podSecurity" (dict "uid" 1000 "gid" 1000 "fsGroup" 1000) | nindent 8 }}
       initContainers:
-        # OpenSearch wants bcrypt hashes, the Secret holds a password.
-        - name: hash-passwords
+        # OpenSearch wants bcrypt hashes and the administrator's subject; the Secrets hold a password and a certificate.
+        - name: prepare
           image: {{ include "soctalk-tenant.image" .values.image }}
           imagePullPolicy: IfNotPresent
-          command: [/bin/bash, /scripts/hash-passwords.sh]
+          command: [/bin/bash, /scripts/prepare.sh]
           env:
             {{- include "soctalk-tenant.secretEnv" (dict "env" "INDEXER_USERNAME" "secret" $secrets.wazuhBootstrap "key" "username") | nindent 12 }}
             {{- include "soctalk-tenant.secretEnv" (dict "env" "INDEXER_PASSWORD" "secret" $secrets.wazuhBootstrap "key" "password") | nindent 12 }}
@@ -65,7 +65,9 @@ spec:
             {{- include "soctalk-tenant.containerSecurity" false | nindent 12 }}
           volumeMounts:
             - { name: scripts, mountPath: /scripts, readOnly: true }
-            - { name: users, mountPath: /users }
+            - { name: config, mountPath: /config, readOnly: true }
+            - { name: certs, mountPath: /certs, readOnly: true }
+            - { name: generated, mountPath: /generated }
       containers:
         - name: wazuh-indexer
           image: {{ include "soctalk-tenant.image" .values.image }}
@@ -100,10 +102,10 @@ spec:
           volumeMounts:
             - { name: data, mountPath: /var/lib/wazuh-indexer }
             - { name: logs, mountPath: /var/log/wazuh-indexer }
-            - { name: config, mountPath: /usr/share/wazuh-indexer/config/opensearch.yml, subPath: opensearch.yml, readOnly: true }
+            - { name: generated, mountPath: /usr/share/wazuh-indexer/config/opensearch.yml, subPath: opensearch.yml, readOnly: true }
             - { name: certs, mountPath: /usr/share/wazuh-indexer/config/certs, readOnly: true }
-            - { name: users, mountPath: /usr/share/wazuh-indexer/config/opensearch-security/internal_users.yml, subPath: internal_users.yml, readOnly: true }
-            - { name: users, mountPath: /users, readOnly: true }
+            - { name: generated, mountPath: /usr/share/wazuh-indexer/config/opensearch-security/internal_users.yml, subPath: internal_users.yml, readOnly: true }
+            - { name: generated, mountPath: /generated, readOnly: true }
             - { name: scripts, mountPath: /scripts, readOnly: true }
       volumes:
         - name: config
@@ -115,13 +117,13 @@ spec:
           configMap:
             name: wazuh-indexer-config
             items:
-              - { key: hash-passwords.sh, path: hash-passwords.sh }
+              - { key: prepare.sh, path: prepare.sh }
               - { key: start.sh, path: start.sh }
         - name: certs
           secret:
             secretName: {{ $secrets.wazuhCerts }}
             defaultMode: 0440
-        - name: users
+        - name: generated
           emptyDir:
             medium: Memory
             sizeLimit: 1Mi
@@ -153,21 +155,23 @@ opensearch.yml: |
   plugins.security.ssl.transport.pemkey_filepath: certs/tls.key
   plugins.security.ssl.transport.pemtrustedcas_filepath: certs/ca.crt
   plugins.security.ssl.transport.enforce_hostname_verification: false
-  # The one certificate of the stack administers users. It is no node's name:
-  # OpenSearch refuses node certificates for that, and there is no second node.
-  plugins.security.authcz.admin_dn:
-    - CN=wazuh-certs
   plugins.security.allow_default_init_securityindex: true
   plugins.security.restapi.roles_enabled: [all_access, security_rest_api_access]
   plugins.security.check_snapshot_restore_write_privileges: true
   plugins.security.enable_snapshot_restore_privilege: true
-hash-passwords.sh: |
+prepare.sh: |
   set -euo pipefail
   umask 077
   export OPENSEARCH_JAVA_HOME=/usr/share/wazuh-indexer/jdk JAVA_HOME=/usr/share/wazuh-indexer/jdk
+  # The one certificate of the stack administers users. It is no node's name:
+  # OpenSearch refuses node certificates for that, and there is no second node.
+  subject=$("$JAVA_HOME/bin/keytool" -printcert -file /certs/tls.crt | sed -n 's/^Owner: //p' | head -n 1)
+  [ -n "$subject" ] || { echo "the certificate has no subject: give it a commonName" >&2; exit 1; }
+  cp /config/opensearch.yml /generated/opensearch.yml
+  printf 'plugins.security.authcz.admin_dn: ["%s"]\n' "$subject" >>/generated/opensearch.yml
   hash=$(/bin/bash /usr/share/wazuh-indexer/plugins/opensearch-security/tools/hash.sh -env INDEXER_PASSWORD | grep -E '^\$2[aby]\$' | tail -n 1)
   [ -n "$hash" ] || { echo "hash.sh printed no hash" >&2; exit 1; }
-  cat >/users/internal_users.yml <<EOF
+  cat >/generated/internal_users.yml <<EOF
   _meta:
     type: internalusers
     config_version: 2
@@ -179,8 +183,8 @@ hash-passwords.sh: |
     hash: "$hash"
     reserved: true
   EOF
-  printf '{"hash":"%s","backend_roles":["admin"]}' "$hash" >/users/admin.json
-  printf '{"hash":"%s"}' "$hash" >/users/kibanaserver.json
+  printf '{"hash":"%s","backend_roles":["admin"]}' "$hash" >/generated/admin.json
+  printf '{"hash":"%s"}' "$hash" >/generated/kibanaserver.json
 start.sh: |
   # A volume keeps the users of its first start. This brings the two that the
   # Secret defines up to date and leaves every other user alone.
@@ -188,18 +192,19 @@ start.sh: |
     curl --silent --show-error --fail --output /dev/null \
       --cacert "$certs/ca.crt" --cert "$certs/tls.crt" --key "$certs/tls.key" \
       --header 'Content-Type: application/json' --request PUT --data "@$2" \
-      "https://localhost:9200/_plugins/_security/api/internalusers/$1"
+      --connect-to wazuh-indexer:9200:127.0.0.1:9200 \
+      "https://wazuh-indexer:9200/_plugins/_security/api/internalusers/$1"
   }
   sync_users() {
     certs=/usr/share/wazuh-indexer/config/certs
     for _ in $(seq 120); do
       sleep 5
-      if put_user "$INDEXER_USERNAME" /users/admin.json 2>/dev/null && put_user kibanaserver /users/kibanaserver.json; then
+      if put_user "$INDEXER_USERNAME" /generated/admin.json 2>/dev/null && put_user kibanaserver /generated/kibanaserver.json; then
         echo "users of the Secret are up to date"
         return
       fi
     done
-    echo "could not bring the Secret's users up to date: does the certificate have the subject CN=wazuh-certs and the name localhost?" >&2
+    echo "could not bring the Secret's users up to date: does the certificate have the name wazuh-indexer and serve clients?" >&2
   }
   sync_users &
   exec /entrypoint.sh
