@@ -195,13 +195,19 @@ pub(super) fn recover(git: &Repository, ours: &Path) -> Result<()> {
         && tree::of_commit(git, tip)? == new
         && let Some(root) = concerned(git, branch)?
     {
-        let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
-        let mut changes = Vec::new();
-        differ(&odb, (!old.is_zero()).then_some(old), Some(new), &mut Vec::new(), &mut changes)?;
+        let changes = compare(git, (!old.is_zero()).then_some(old), new)?;
         Checkout { git, work: Work { root, ours }, changes }.apply()?;
     }
     done(ours);
     Ok(())
+}
+
+/// The files that differ between two trees.
+pub(super) fn compare(git: &Repository, old: Option<Oid>, new: Oid) -> Result<Vec<Change>> {
+    let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
+    let mut changes = Vec::new();
+    differ(&odb, old, Some(new), &mut Vec::new(), &mut changes)?;
+    Ok(changes)
 }
 
 /// All leaves that differ between two folders.

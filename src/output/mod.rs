@@ -11,6 +11,7 @@
 mod baseline;
 mod cache;
 mod checkout;
+mod commit;
 mod compose;
 mod delta;
 pub mod dir;
@@ -20,6 +21,7 @@ mod lock;
 mod message;
 mod pack;
 mod refs;
+mod remote;
 mod repo;
 mod target;
 mod tree;

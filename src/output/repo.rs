@@ -3,22 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
+use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
 use super::baseline;
 use super::cache::Cache;
-use super::checkout::{self, Checkout};
-use super::compose::{self, Order};
+use super::commit::Commit;
 use super::fault;
-use super::files::Work;
 use super::lock::Writer;
-use super::message::{Identity, Message};
-use super::refs::{self, Moved};
+use super::message::Message;
+use super::refs;
+use super::remote::Remote;
 use super::target::{Location, Target};
 use super::tree;
-use super::units::{Baseline, Edits, Intact};
+use super::units::{Baseline, Edits};
 use crate::error::{Error, Result};
-use crate::manifest::tree::Changes;
+use crate::manifest::tree::{Changes, Digest};
 
 /// How often a write is planned again because somebody else was faster.
 const ATTEMPTS: usize = 20;
@@ -28,6 +27,7 @@ pub struct Repo {
     git: Option<Repository>,
     target: Target,
     cache: Cache,
+    remote: Option<Remote>,
 }
 
 /// How a write is to be done.
@@ -118,43 +118,64 @@ pub fn publish(
 }
 
 impl Repo {
-    /// Opens the repository of a target; an absent or empty folder is accepted, and made a repository by the first
-    /// commit.
+    /// Opens the repository of a target. An absent or empty folder is accepted, and made a repository by the first
+    /// commit. A repository behind a URL is copied into the folder `cache`, by default the user's.
     ///
     /// # Errors
-    /// An environment error if the path is something else, or cannot be read.
-    pub fn open(target: &Target, _cache: Option<&Path>) -> Result<Self> {
-        let git = match &target.location {
-            Location::Path(path) => open(path)?,
-            Location::Url(_) => return Err(Error::environment("remote repositories are not supported yet")),
+    /// An environment error if the path is something else, or cannot be read, or has no remote to push to.
+    pub fn open(target: &Target, cache: Option<&Path>) -> Result<Self> {
+        let (git, remote) = match &target.location {
+            Location::Path(path) => {
+                let git = open(path)?;
+                let remote = target.push.then(|| configured(git.as_ref(), target)).transpose()?;
+                (git, remote)
+            }
+            Location::Url(url) => {
+                let git = copy(url, cache)?;
+                let remote = remote(&git, target, url.clone(), "origin");
+                (Some(git), Some(remote))
+            }
         };
         let cache = Cache::load(&git.as_ref().map_or_else(PathBuf::new, |git| Cache::place(&ours(git))));
-        Ok(Self { git, target: target.clone(), cache })
+        Ok(Self { git, target: target.clone(), cache, remote })
     }
 
-    /// Reads what the branch holds.
+    /// Reads what the branch holds: here, or at the remote if that is further on.
     ///
     /// # Errors
-    /// An environment error if an object that is needed cannot be read.
+    /// An environment error if the remote cannot be reached, has diverged, or an object that is needed cannot be read.
     pub fn baseline(&mut self) -> Result<Baseline> {
         let Some(git) = &self.git else { return Ok(Baseline::default()) };
-        let Some(tip) = refs::tip(git, &self.target.reference())? else { return Ok(Baseline::default()) };
+        let mut baseline = tips(git, &self.target, self.remote.as_ref())?;
+        let Some(tip) = baseline.tip else { return Ok(baseline) };
         let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
         let path = self.target.path.as_deref();
         let root = tree::find(&odb, tree::of_commit(git, tip)?, path.unwrap_or_default())?;
-        let Some(root) = root.filter(|root| root.is_folder()) else {
-            return Ok(Baseline { tip: Some(tip), ..Baseline::default() });
-        };
-        let (units, edits) = baseline::read(git, tip, root.oid, path, &mut self.cache)?;
-        self.cache.save(&Cache::place(&ours(git)));
-        Ok(Baseline { tip: Some(tip), units, edits })
+        if let Some(root) = root.filter(|root| root.is_folder()) {
+            (baseline.units, baseline.edits) = baseline::read(git, tip, root.oid, path, &mut self.cache)?;
+            self.cache.save(&Cache::place(&ours(git)));
+        }
+        Ok(baseline)
     }
 
-    /// Makes one commit of what is wanted on the commit that the baseline was read from.
+    /// Whether a commit would change anything; nothing is written.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit) that can be told beforehand.
+    pub fn is_stale(&self, baseline: &Baseline, changes: &Changes, options: Options<'_>) -> Result<bool> {
+        baseline.admit(changes, options.edits)?;
+        match &self.git {
+            Some(git) => Commit { git, target: &self.target, remote: None, baseline, changes }.is_stale(options),
+            None => Ok(!changes.write.is_empty()),
+        }
+    }
+
+    /// Makes one commit of what is wanted on the commit that the baseline was read from, and pushes it if the target
+    /// says so; the branch here follows only when the push has succeeded.
     ///
     /// # Errors
     /// A guard error if a file was edited by hand or a foreign file is in the way; an environment error if the
-    /// repository or the disk fails. In every case the branch is where it was.
+    /// repository, the remote or the disk fails. In every case the branch is where it was.
     pub fn commit(
         &mut self,
         baseline: &Baseline,
@@ -171,7 +192,7 @@ impl Repo {
             None => create(&self.target)?,
         };
         let git = self.git.insert(git);
-        let commit = Commit { git, target: &self.target, baseline, changes };
+        let commit = Commit { git, target: &self.target, remote: self.remote.as_ref(), baseline, changes };
         let (outcome, known) = commit.make(message, options)?;
         known.into_iter().for_each(|(tree, intact)| self.cache.put(tree, intact));
         self.cache.save(&Cache::place(&ours(git)));
@@ -179,92 +200,57 @@ impl Repo {
     }
 }
 
-/// Trees of units that were written, and what is known of them.
-type Known = Vec<(Oid, Intact)>;
-
-/// One commit on its way.
-struct Commit<'a> {
-    git: &'a Repository,
-    target: &'a Target,
-    baseline: &'a Baseline,
-    changes: &'a Changes,
-}
-
-impl Commit<'_> {
-    fn make(&self, message: &Message, options: Options<'_>) -> Result<(Outcome, Known)> {
-        let (git, parent) = (self.git, self.baseline.tip);
-        let old = parent.map(|parent| tree::of_commit(git, parent)).transpose()?;
-        let path = self.target.path.as_deref();
-        let (ours, branch) = (ours(git), self.target.reference());
-        let work = checkout::concerned(git, &branch)?;
-        let (baseline, changes) = (self.baseline, self.changes);
-        let order = Order { old, path, baseline, changes, tool_version: options.tool_version, list: work.is_some() };
-        let mut composed = compose::compose(git, order)?;
-        let known = std::mem::take(&mut composed.known);
-        if old == Some(composed.tree) {
-            return Ok((Outcome::Unchanged { commit: parent }, known));
-        }
-        let author = message.author.clone().unwrap_or_else(|| Identity::configured(git));
-        let bytes = message.commit(composed.tree, composed.units, parent, &author)?;
-        let commit = composed.pack.add(ObjectType::Commit, &bytes, None);
-
+/// Where the branch is, here and at the remote, and which of the two is to be built on.
+fn tips(git: &Repository, target: &Target, remote: Option<&Remote>) -> Result<Baseline> {
+    let here = matches!(target.location, Location::Path(_));
+    let local = if here { refs::tip(git, &target.reference())? } else { None };
+    let Some(remote) = remote else { return Ok(Baseline { tip: local, local, ..Baseline::default() }) };
+    let there = remote.tip()?;
+    if let Some(there) = there
+        && git.find_commit(there).is_err()
+    {
+        let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
         let _writer = Writer::of_file(&ours.join("lock"))?;
-        checkout::recover(git, &ours)?;
-        let tip = refs::tip(git, &branch)?;
-        if tip != parent {
-            return Ok((Outcome::Moved { tip }, known));
-        }
-        let checkout = work.map(|root| Checkout {
-            git,
-            work: Work { root, ours: &ours },
-            changes: std::mem::take(&mut composed.changes),
-        });
-        if let Some(checkout) = &checkout {
-            checkout.admit()?;
-        }
-        composed.pack.write(&git.commondir().join("objects/pack"))?;
-        if checkout.is_some() {
-            checkout::announce(&ours, &branch, old, composed.tree)?;
-        }
-        let moved = refs::advance(git, &ours, &branch, (parent, commit), (&author, message.time));
-        if !matches!(moved, Ok(Moved::Yes)) {
-            checkout::done(&ours);
-        }
-        if let Moved::No(tip) = moved? {
-            return Ok((Outcome::Moved { tip }, known));
-        }
-        let committed = Committed {
-            commit,
-            parent,
-            tree: composed.units,
-            written: composed.written,
-            same: composed.same,
-            kept: self.changes.keep.len(),
-            removed: composed.removed,
-            work_tree: checkout.map_or(WorkTree::None, |checkout| bring_along(&checkout, &ours)),
-        };
-        Ok((Outcome::Committed(committed), known))
+        remote.fetch()?;
     }
+    let follows = |one: Oid, two: Oid| {
+        let found = git.graph_descendant_of(one, two);
+        Ok::<_, Error>(one == two || found.map_err(|error| fault::git("cannot compare the branches", &error))?)
+    };
+    let tip = match (local, there) {
+        (Some(local), Some(there)) if follows(there, local)? => Some(there),
+        (Some(local), Some(there)) if follows(local, there)? => Some(local),
+        (Some(_), Some(_)) => {
+            let error = Error::environment(format!("{} and its remote have diverged", target.branch));
+            return Err(error.hint("merge or rebase it in the clone: nothing is ever forced"));
+        }
+        (local, there) => there.or(local),
+    };
+    Ok(Baseline { tip, local, there, ..Baseline::default() })
 }
 
-/// The commit stands; what hinders the work tree is told, and no failure of the run.
-fn bring_along(checkout: &Checkout<'_>, ours: &Path) -> WorkTree {
-    match checkout.apply() {
-        Ok(paths) if paths.is_empty() => {
-            checkout::done(ours);
-            WorkTree::Updated { files: checkout.changes.len() }
-        }
-        Ok(paths) => {
-            checkout::done(ours);
-            WorkTree::Left { reason: "they changed while the commit was made".into(), paths }
-        }
-        Err(error) => WorkTree::Left { reason: error.to_string(), paths: Vec::new() },
-    }
+/// The remote that a clone pushes its branch to.
+fn configured(git: Option<&Repository>, target: &Target) -> Result<Remote> {
+    let none = || {
+        let error = Error::environment(format!("{} has no remote to push to", target.location));
+        error.hint("add one with `git remote add origin URL`, or leave `--push` out")
+    };
+    let git = git.ok_or_else(none)?;
+    let configured = git.branch_upstream_remote(&target.reference()).ok();
+    let configured = configured.and_then(|name| name.as_str().ok().map(str::to_owned)).filter(|name| name != ".");
+    let name = configured.unwrap_or_else(|| "origin".into());
+    git.find_remote(&name).map_err(|_| none())?;
+    Ok(remote(git, target, name.clone(), &name))
+}
+
+fn remote(git: &Repository, target: &Target, name: String, short: &str) -> Remote {
+    let tracking = format!("refs/remotes/{short}/{}", target.branch);
+    Remote { git: git.path().to_owned(), name, branch: target.reference(), tracking }
 }
 
 /// Our folder in a repository: lock, journal, drafts and cache.
-fn ours(git: &Repository) -> PathBuf {
+pub(super) fn ours(git: &Repository) -> PathBuf {
     git.commondir().join("tenantry")
 }
 
@@ -295,11 +281,30 @@ fn open(path: &Path) -> Result<Option<Repository>> {
     }
 }
 
-/// Makes a repository with a work tree, so that people can look at the files; beside its place first, then renamed.
+/// Makes a repository with a work tree, so that people can look at the files.
 fn create(target: &Target) -> Result<Repository> {
     let Location::Path(path) = &target.location else {
         return Err(Error::internal("a remote repository cannot be made"));
     };
+    init(path, RepositoryInitOptions::new().initial_head(&target.branch))
+}
+
+/// The copy of a remote repository; it is derived, and may be removed at any time.
+fn copy(url: &str, cache: Option<&Path>) -> Result<Repository> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let default = || Some(user().unwrap_or_else(std::env::temp_dir).join("tenantry"));
+    let cache = cache.map(Path::to_owned).or_else(default).unwrap_or_default();
+    let digest = Digest::of(url.as_bytes()).to_string();
+    let path = cache.join("repositories").join(format!("{}.git", &digest["sha256:".len()..][..32]));
+    match open(&path)? {
+        Some(git) => Ok(git),
+        None => init(&path, RepositoryInitOptions::new().bare(true)),
+    }
+}
+
+/// Makes a repository beside its place first, and renames it then: there is never half of one.
+fn init(path: &Path, options: &mut RepositoryInitOptions) -> Result<Repository> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or_else(|| Error::usage(format!("{} has no name", path.display())))?;
     fs::create_dir_all(parent).map_err(|error| fault::disk("create", parent, &error))?;
@@ -309,9 +314,7 @@ fn create(target: &Target) -> Result<Repository> {
     }
     let draft = parent.join(format!(".{}.tenantry-new", name.to_string_lossy()));
     let _ = fs::remove_dir_all(&draft);
-    let mut options = RepositoryInitOptions::new();
-    options.no_reinit(true).external_template(false).initial_head(&target.branch);
-    let made = Repository::init_opts(&draft, &options).map(drop);
+    let made = Repository::init_opts(&draft, options.no_reinit(true).external_template(false)).map(drop);
     let placed = made.map_err(|error| fault::git(format!("cannot make a repository in {}", path.display()), &error));
     let placed = placed
         .and_then(|()| fs::rename(&draft, path).map_err(|error| fault::disk("make a repository in", path, &error)));

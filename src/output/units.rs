@@ -31,6 +31,10 @@ pub struct Baseline {
     pub units: BTreeMap<String, Recorded>,
     /// Owned files that differ from what was written, sorted.
     pub edits: Vec<Edit>,
+    /// Where the branch is in the repository here: behind the tip if its remote is further on.
+    pub(super) local: Option<git2::Oid>,
+    /// Where the branch is at the remote, if there is one.
+    pub(super) there: Option<git2::Oid>,
 }
 
 /// What the output records of one unit.

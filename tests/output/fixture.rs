@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tenantry::error::Result;
 use tenantry::manifest::tree::{Changes, Digest, Unit};
-use tenantry::output::{Baseline, Edits, Identity, Message, Options, Outcome, Repo, Target, Time};
+use tenantry::output::{Baseline, Committed, Edits, Identity, Message, Options, Outcome, Repo, Target, Time};
 
 /// The version that these tests pretend to be.
 pub const VERSION: &str = "0.1.0";
@@ -75,15 +75,29 @@ pub fn render(target: &Target, wanted: &[Unit]) -> Result<Outcome> {
     repo.commit(&baseline, &changes, &message(), options(Edits::Refuse))
 }
 
+/// The commit that an outcome must be.
+#[track_caller]
+pub fn committed(outcome: Result<Outcome>) -> Committed {
+    match outcome {
+        Ok(Outcome::Committed(done)) => done,
+        other => panic!("nothing was committed: {other:?}"),
+    }
+}
+
+/// Git's environment in these tests: nothing of the machine's configuration.
+pub const IDENTITY: [(&str, &str); 7] = [
+    ("GIT_AUTHOR_NAME", "T"),
+    ("GIT_AUTHOR_EMAIL", "t@example.com"),
+    ("GIT_COMMITTER_NAME", "T"),
+    ("GIT_COMMITTER_EMAIL", "t@example.com"),
+    ("GIT_CONFIG_GLOBAL", "/dev/null"),
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("LC_ALL", "C"),
+];
+
 /// Runs Git in a folder, undisturbed by the configuration of the machine, and returns what it prints.
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .args(["-c", "user.name=T", "-c", "user.email=t@example.com"])
-        .args(arguments)
-        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("LC_ALL", "C")])
-        .output()
-        .unwrap();
+    let output = Command::new("git").current_dir(folder).args(arguments).envs(IDENTITY).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     assert!(output.status.success(), "git {arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
