@@ -3,6 +3,7 @@
 //! A page is parsed object by object; an object that equals Git costs its fingerprint and is dropped. Only one that differs
 //! is read again from its file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -156,16 +157,13 @@ impl<'d> KindRun<'d> {
             self.findings.insert(key.to_owned(), vec![item]);
             return;
         }
-        let records = match live.at(&["metadata", "managedFields"]) {
-            Some(Node::Raw(json)) => *json,
-            _ => "[]",
-        };
+        let records = raw_records(&live);
         self.info.canonical_live(&mut live, entry.silenced);
         if live.fingerprint(&mut self.scratch) == entry.fingerprint {
             return;
         }
         match self.desired.declared(self.info, entry, self.files) {
-            Ok(declared) => self.differences(key, entry, &declared, &live, records),
+            Ok(declared) => self.differences(key, entry, &declared, &live, &records),
             Err(reason) => drop(self.unjudged.insert(key.to_owned(), reason)),
         }
     }
@@ -261,15 +259,22 @@ impl<'d> KindRun<'d> {
         let mut item = self.whole(key, None, Verdict::Added, judgement);
         let content = live.get("spec").or_else(|| live.get("rules")).or_else(|| live.get("roleRef"));
         item.found = content.map(|content| mask::show(self.info.known, &Path::default(), content));
-        if let Some(Node::Raw(records)) = live.at(&["metadata", "managedFields"]) {
-            item.writer = Records::read(records).last();
-        }
+        item.writer = Records::read(&raw_records(live)).last();
         Some(item)
     }
 
     fn reference(&self, key: &str) -> ObjectRef {
         let (namespace, name) = split_key(key);
         ObjectRef { gvk: self.info.gvk.clone(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
+    }
+}
+
+/// The JSON of `managedFields`; a saved dump has it parsed already.
+fn raw_records<'a>(live: &Node<'a>) -> Cow<'a, str> {
+    match live.at(&["metadata", "managedFields"]) {
+        Some(Node::Raw(json)) => Cow::Borrowed(json),
+        Some(parsed) => Cow::Owned(parsed.to_string()),
+        None => Cow::Borrowed("[]"),
     }
 }
 
