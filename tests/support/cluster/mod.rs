@@ -6,6 +6,7 @@
 // Each test binary uses its own part of this; a broken set-up panics, since it is not a result of the test.
 #![allow(dead_code, clippy::expect_used, clippy::print_stderr)]
 
+pub mod apply;
 pub mod binaries;
 pub mod certificates;
 pub mod crds;
