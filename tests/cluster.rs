@@ -1,6 +1,8 @@
 //! The suite that runs against a real Kubernetes API server.
 #![allow(clippy::expect_used, clippy::print_stderr)] // a broken set-up panics, and says why
 
+#[path = "cluster/cases.rs"]
+mod cases;
 #[path = "cluster/fleets.rs"]
 mod fleets;
 #[path = "support/cluster/mod.rs"]

@@ -210,15 +210,13 @@ fn collapse_namespaces(items: &mut Vec<Item>) {
         .collect();
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     items.retain(|item| {
-        let within = item.object.namespace.as_ref().filter(|namespace| gone.contains(*namespace));
-        let along = item.path.is_empty() && matches!(item.class, Class::Missing | Class::Terminating);
-        match within {
-            Some(namespace) if along => {
-                *taken.entry(namespace.clone()).or_default() += 1;
-                false
-            }
-            _ => true,
+        let Some(namespace) = item.object.namespace.as_ref().filter(|namespace| gone.contains(*namespace)) else {
+            return true;
+        };
+        if item.path.is_empty() && matches!(item.class, Class::Missing | Class::Terminating) {
+            *taken.entry(namespace.clone()).or_default() += 1;
         }
+        false
     });
     for item in items {
         if item.object.namespace.is_none()

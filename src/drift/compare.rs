@@ -13,7 +13,7 @@ use super::catalog::KindInfo;
 use super::change::{Class, Item, Place, Severity, Verdict};
 use super::classify::{self, Judgement};
 use super::desired::{Declared, Desired, Entry, Files, KindIndex, split_key};
-use super::diff::{self, Change, Path};
+use super::diff::{self, Change, Path, Step};
 use super::extras;
 use super::kind::ObjectRef;
 use super::locate::Locator;
@@ -174,12 +174,18 @@ impl<'d> KindRun<'d> {
         let locator = Locator::new(&declared.text, declared.document);
         let mut items = Vec::new();
         for change in &changes {
+            let stated = |path: &Path| locator.states(path, self.info.shape());
+            if change.verdict == Verdict::Missing && self.info.origin == Origin::Custom && !stated(&change.path) {
+                // The API server sets the defaults of the version at which an object is stored, which may be another than
+                // Git's. No client can take a default away, so nothing was changed here.
+                continue;
+            }
             if !self.info.exact && change.verdict == Verdict::Added {
                 let reason = format!("{} may be a default, and the defaults of the kind are not known", change.path);
                 self.unjudged.insert(key.to_owned(), reason);
                 continue;
             }
-            let line = locator.line(&change.path, self.info.shape()).unwrap_or(entry.line);
+            let line = locator.line(&whereabouts(change), self.info.shape()).unwrap_or(entry.line);
             let place = Place { file: declared.file.clone(), line };
             items.push(self.item(key, entry, change, &declared.node, live, &records, place));
         }
@@ -267,6 +273,15 @@ impl<'d> KindRun<'d> {
         let (namespace, name) = split_key(key);
         ObjectRef { gvk: self.info.gvk.clone(), namespace: namespace.map(str::to_owned), name: name.to_owned() }
     }
+}
+
+/// The path to look up in the file: an item that was added to a list has no line, but its list has.
+fn whereabouts(change: &Change<'_>) -> Path {
+    let mut path = change.path.clone();
+    if change.verdict == Verdict::Added && matches!(path.0.last(), Some(Step::Index(_))) {
+        path.0.pop();
+    }
+    path
 }
 
 /// The JSON of `managedFields`; a saved dump has it parsed already.

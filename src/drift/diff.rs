@@ -4,9 +4,10 @@
 //! first, so that one added rule is one difference, not a shift of all the others.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::change::Verdict;
-use super::node::Node;
+use super::node::{Map, Node};
 use super::shape::{List, Shape, item_key};
 
 /// One step of a path.
@@ -114,9 +115,31 @@ impl<'n> Walk<'n> {
     fn optional(&mut self, desired: Option<&'n Node<'n>>, live: Option<&'n Node<'n>>, shape: Option<&Shape>) {
         match (desired, live) {
             (Some(a), Some(b)) => self.values(a, b, shape),
-            (Some(_), None) => self.push(Verdict::Missing, desired, None),
-            (None, Some(_)) => self.push(Verdict::Added, None, live),
+            (Some(a), None) => match self.nothing_like(a) {
+                Some(nothing) => self.values(a, nothing, shape),
+                None => self.push(Verdict::Missing, desired, None),
+            },
+            (None, Some(b)) => match self.nothing_like(b) {
+                Some(nothing) => self.values(nothing, b, shape),
+                None => self.push(Verdict::Added, None, live),
+            },
             (None, None) => {}
+        }
+    }
+
+    /// What stands for an absent value where each part has a meaning of its own: labels, annotations, finalizers.
+    fn nothing_like(&self, present: &Node<'_>) -> Option<&'static Node<'static>> {
+        const PARTS: [&[&str]; 4] =
+            [&["metadata"], &["metadata", "labels"], &["metadata", "annotations"], &["metadata", "finalizers"]];
+        static NO_MAP: LazyLock<Node<'static>> = LazyLock::new(|| Node::Map(Map::default()));
+        static NO_LIST: Node<'static> = Node::List(Vec::new());
+        if !PARTS.contains(&self.path.fields().as_slice()) {
+            return None;
+        }
+        match present {
+            Node::Map(_) => Some(&NO_MAP),
+            Node::List(_) => Some(&NO_LIST),
+            _ => None,
         }
     }
 
@@ -285,6 +308,18 @@ mod tests {
                 r#"Added l[port=80,protocol=TCP] - {"port":80,"protocol":"TCP"}"#,
             ]
         );
+    }
+
+    #[test]
+    fn labels_are_told_one_by_one_even_where_there_were_none() {
+        let labels = r#"{"metadata":{"finalizers":["f"],"labels":{"a":"1","b":"2"}}}"#;
+        let added = [
+            r#"Added metadata.finalizers - "f""#,
+            r#"Added metadata.labels.a - "1""#,
+            r#"Added metadata.labels.b - "2""#,
+        ];
+        assert_eq!(told("{}", labels, &[("metadata.finalizers", Rule::Set)]), added);
+        assert_eq!(told(r#"{"metadata":{"labels":{"a":"1"}}}"#, "{}", &[]), [r#"Missing metadata.labels.a "1" -"#]);
     }
 
     #[test]

@@ -20,6 +20,16 @@ impl Locator {
 
     /// The line of the field, or of the nearest thing around it that the file has.
     pub fn line(&self, path: &Path, shape: &Shape) -> Option<u32> {
+        self.walk(path, shape).map(|(line, _)| line)
+    }
+
+    /// Whether the file states the field itself: not, if its value is a default. An unreadable file states everything.
+    pub fn states(&self, path: &Path, shape: &Shape) -> bool {
+        self.walk(path, shape).is_none_or(|(_, found)| found)
+    }
+
+    /// The line that was reached, and whether the whole path was found.
+    fn walk(&self, path: &Path, shape: &Shape) -> Option<(u32, bool)> {
         let mut node = self.root.as_ref()?;
         let mut shape = Some(shape);
         let mut line = node.span.line;
@@ -45,11 +55,11 @@ impl Locator {
                 }
                 _ => None,
             };
-            let Some((child, child_line)) = next else { break };
+            let Some((child, child_line)) = next else { return Some((line, false)) };
             node = child;
             line = child_line;
         }
-        Some(line)
+        Some((line, node.value != Value::Null))
     }
 }
 
@@ -90,6 +100,10 @@ mod tests {
     fn what_the_file_does_not_say_is_told_by_what_stands_around_it() {
         assert_eq!(line(vec![field("spec"), field("externalIPs")]), Some(4));
         assert_eq!(line(vec![field("metadata"), field("labels")]), Some(4));
+        let tcp = Step::Key("port=80,protocol=TCP".into());
+        let states = |steps: Vec<Step>| Locator::new(SERVICE, 1).states(&Path(steps), &builtin::shape(Known::Service));
+        assert!(states(vec![field("spec"), field("ports"), tcp.clone(), field("name")]));
+        assert!(!states(vec![field("spec"), field("ports"), tcp, field("protocol")]));
         assert_eq!(Locator::new("a: [", 0).line(&Path::default(), &Shape::default()), None);
     }
 }

@@ -24,11 +24,15 @@ fn under_secret(kind: Known, path: &Path) -> bool {
 }
 
 fn names_secret(path: &Path) -> bool {
-    path.0.iter().any(|step| match step {
-        Step::Field(name) => is_secret_name(name),
-        Step::Key(key) => key.strip_prefix("name=").is_some_and(is_secret_name),
-        Step::Index(_) => false,
-    })
+    let field = path.0.iter().any(|step| matches!(step, Step::Field(name) if is_secret_name(name)));
+    // An environment variable keeps its name in one field and its value in another.
+    let variable = path.0.windows(2).any(|steps| match steps {
+        [Step::Key(key), Step::Field(field)] => {
+            field == "value" && key.strip_prefix("name=").is_some_and(is_secret_name)
+        }
+        _ => false,
+    });
+    field || variable
 }
 
 /// Whether a field or variable of that name holds a secret itself, not a reference to one.
@@ -79,7 +83,6 @@ fn masked(node: &Node<'_>, all: bool) -> Node<'static> {
         Node::Text(text) => Node::text(text.clone().into_owned()),
         Node::List(items) => Node::List(items.iter().map(|item| masked(item, all)).collect()),
         Node::Map(map) => {
-            // An environment variable keeps its name in one field and its value in another.
             let variable = node.get("name").and_then(Node::as_text).is_some_and(is_secret_name);
             let entries = map.iter().map(|(key, value)| {
                 let secret = all || is_secret_name(key) || (variable && key == "value");

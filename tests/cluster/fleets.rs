@@ -45,7 +45,8 @@ fn render(fleet: &Path) -> BTreeMap<String, Tree> {
     trees
 }
 
-fn read_into(folder: &Path, prefix: &str, tree: &mut Tree) {
+/// Reads the files of a folder.
+pub fn read_into(folder: &Path, prefix: &str, tree: &mut Tree) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let entry = entry.expect("an entry");
         let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -76,8 +77,17 @@ pub fn told(set: &ChangeSet) -> String {
         .iter()
         .map(|item| {
             format!(
-                "{:?} {:?} {:?} {} {}: {:?} -> {:?} ({})",
-                item.severity, item.class, item.verdict, item.object, item.path, item.expected, item.found, item.effect
+                "{:?} {:?} {:?} {} {}: {:?} -> {:?} ({}) at {:?} by {:?}",
+                item.severity,
+                item.class,
+                item.verdict,
+                item.object,
+                item.path,
+                item.expected,
+                item.found,
+                item.effect,
+                item.place,
+                item.writer
             )
         })
         .collect();

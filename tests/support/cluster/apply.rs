@@ -111,13 +111,50 @@ impl Applier {
         answer.unwrap_or_else(|error| panic!("{object}: {error}"));
     }
 
+    /// Patches an object by a JSON patch.
+    pub async fn patch_json(&self, object: &Value, patch: &Value, manager: &str) {
+        let (name, api) = (object["metadata"]["name"].as_str().expect("a name"), self.api_of(object));
+        let path = format!("{}/{name}?fieldManager={manager}", api.resource_url());
+        let request = http::Request::patch(path).header("content-type", "application/json-patch+json");
+        let request = request.body(serde_json::to_vec(patch).expect("JSON")).expect("a request");
+        let answer = self.client.request::<Value>(request).await;
+        answer.unwrap_or_else(|error| panic!("{object} {patch}: {error}"));
+    }
+
+    /// Creates or replaces a CustomResourceDefinition and waits until it is served as it says.
+    pub async fn define(&mut self, definition: &Value) {
+        let refused = self.server_side_apply(std::slice::from_ref(definition), "tests").await;
+        assert!(refused.is_empty(), "{refused:?}");
+        let (group, names) = (&definition["spec"]["group"], &definition["spec"]["names"]);
+        let versions = definition["spec"]["versions"].as_array().expect("versions");
+        for version in versions.iter().filter(|version| version["served"] == true) {
+            let gvk = GroupVersionKind::gvk(
+                group.as_str().expect("a group"),
+                version["name"].as_str().expect("a version"),
+                names["kind"].as_str().expect("a kind"),
+            );
+            let start = std::time::Instant::now();
+            loop {
+                *self = Applier::new(self.client.clone()).await;
+                if self.discovery.resolve_gvk(&gvk).is_some() {
+                    break;
+                }
+                assert!(start.elapsed().as_secs() < 60, "{gvk:?} is not served");
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+        }
+        // The schema of a definition that changed takes a moment to arrive where objects are read.
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    }
+
     /// Patches the status of an object.
     pub async fn patch_status(&self, object: &Value, status: &Value, manager: &str) {
-        let name = object["metadata"]["name"].as_str().expect("a name");
-        let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-        let answer =
-            self.api_of(object).patch_status(name, &parameters, &Patch::Merge(json!({"status": status}))).await;
-        answer.unwrap_or_else(|error| panic!("{object}: {error}"));
+        let (name, api) = (object["metadata"]["name"].as_str().expect("a name"), self.api_of(object));
+        let path = format!("{}/{name}/status?fieldManager={manager}", api.resource_url());
+        let request = http::Request::patch(path).header("content-type", "application/merge-patch+json");
+        let body = serde_json::to_vec(&json!({"status": status})).expect("JSON");
+        let answer = self.client.request::<Value>(request.body(body).expect("a request")).await;
+        answer.unwrap_or_else(|error| panic!("{object} {status}: {error}"));
     }
 
     /// Deletes an object without waiting for it to go.
@@ -155,6 +192,8 @@ pub fn objects_of(tree: &Tree) -> Vec<Value> {
 
 /// Writes the tree's objects into one file of a folder.
 pub fn write_objects(objects: &[Value], file: &Path) {
+    let mut objects: Vec<&Value> = objects.iter().collect();
+    objects.sort_by_key(|object| object["kind"] != "Namespace"); // kubectl applies in the order of the file
     let documents: Vec<String> = objects.iter().map(|object| serde_yaml::to_string(object).expect("YAML")).collect();
     fs::write(file, documents.join("---\n")).expect("the file is written");
 }

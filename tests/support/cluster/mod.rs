@@ -110,6 +110,7 @@ impl Cluster {
         let started = slot.get_or_init(|| {
             let cluster = Cluster::start(Settings { controllers: true, ..Settings::new(version) })?;
             cluster.install_crds()?;
+            cluster.let_checker_read();
             Ok(cluster)
         });
         started.as_ref().map_err(NotRun::clone)
@@ -256,6 +257,43 @@ impl Cluster {
         let runtime = runtime();
         runtime.block_on(async { install_crds(&self.client(User::Admin), &folder).await });
         Ok(())
+    }
+
+    /// Lets [`User::Checker`] read what a drift checker reads, and no Secrets.
+    pub fn let_checker_read(&self) {
+        let all = |group: &str| serde_json::json!({"apiGroups": [group], "resources": ["*"], "verbs": ["get", "list", "watch"]});
+        let core = ["configmaps", "limitranges", "namespaces", "resourcequotas", "serviceaccounts", "services"];
+        let groups = [
+            "admissionregistration.k8s.io",
+            "apiextensions.k8s.io",
+            "apps",
+            "argoproj.io",
+            "cert-manager.io",
+            "cilium.io",
+            "example.io",
+            "external-secrets.io",
+            "externaldns.k8s.io",
+            "generators.external-secrets.io",
+            "helm.toolkit.fluxcd.io",
+            "kustomize.toolkit.fluxcd.io",
+            "monitoring.coreos.com",
+            "networking.k8s.io",
+            "rbac.authorization.k8s.io",
+            "source.toolkit.fluxcd.io",
+        ];
+        let mut rules =
+            vec![serde_json::json!({"apiGroups": [""], "resources": core, "verbs": ["get", "list", "watch"]})];
+        rules.extend(groups.map(all));
+        let name = User::Checker.name();
+        let api_version = "rbac.authorization.k8s.io/v1";
+        let role = serde_json::json!({"apiVersion": api_version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
+        let binding = serde_json::json!({"apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}]});
+        runtime().block_on(async {
+            let applier = apply::Applier::new(self.client(User::Admin)).await;
+            assert_eq!(applier.server_side_apply(&[role, binding], "tests").await, Vec::<String>::new());
+        });
     }
 
     fn start_controllers(&self) {
