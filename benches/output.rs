@@ -28,6 +28,15 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let write = Changes { write: units.clone(), ..Changes::default() };
 
+    if std::env::args().any(|argument| argument == "profile") {
+        git(folder.path(), &["init", "-q", "--bare", "bare.git"]);
+        for _ in 0..3 {
+            println!("{:?}", timed(|| commit(&folder.path().join("bare.git"), &write)));
+            fs::remove_dir_all(folder.path().join("bare.git")).unwrap();
+            git(folder.path(), &["init", "-q", "--bare", "bare.git"]);
+        }
+        return;
+    }
     let imported = fast_import(&folder.path().join("imported.git"), &units);
     let floor = imported.as_secs_f64();
     println!(
@@ -43,6 +52,9 @@ fn main() {
     git(folder.path(), &["init", "-q", "--bare", "bare.git"]);
     row("cold commit to a bare repository", timed(|| commit(&bare, &write)));
     println!("{:<58} {:>20} MB", "  its pack", size(&bare.join("objects/pack")));
+    if std::env::args().any(|argument| argument == "cold") {
+        return;
+    }
     row("rendered again, all the same", timed(|| commit(&bare, &write)));
     row("baseline from the cache", median(|| drop(baseline(&bare))));
     let mut text = 0;

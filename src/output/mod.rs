@@ -13,6 +13,7 @@ mod cache;
 mod checkout;
 mod commit;
 mod compose;
+mod deflate;
 mod delta;
 pub mod dir;
 mod fault;
