@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Oid};
+use rayon::prelude::*;
 use sha1::{Digest as _, Sha1};
 
 use super::deflate::Deflate;
@@ -157,8 +158,9 @@ impl Pack {
         let unfinished = |suffix: &str| folder.join(format!("{UNFINISHED}{name}.{suffix}"));
         let finished = |suffix: &str| folder.join(format!("pack-{name}.{suffix}"));
         let files = [("pack", &bytes), ("idx", &index)];
+        // Each waits for the disk, so they wait together.
         let written = files
-            .iter()
+            .par_iter()
             .try_for_each(|(suffix, bytes)| write_new(&unfinished(suffix), bytes))
             .and_then(|()| files.iter().try_for_each(|(suffix, _)| rename(&unfinished(suffix), &finished(suffix))));
         if let Err(error) = written {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
-use super::baseline;
+use super::baseline::{self, Place};
 use super::cache::Cache;
 use super::commit::Commit;
 use super::fault;
@@ -14,7 +14,7 @@ use super::message::Message;
 use super::refs;
 use super::remote::Remote;
 use super::target::{Location, Target};
-use super::tree;
+use super::tree::{self, Memo};
 use super::units::{Baseline, Edits};
 use crate::error::{Error, Result};
 use crate::manifest::tree::{Changes, Digest};
@@ -27,6 +27,7 @@ pub struct Repo {
     git: Option<Repository>,
     target: Target,
     cache: Cache,
+    memo: Memo,
     remote: Option<Remote>,
 }
 
@@ -137,7 +138,7 @@ impl Repo {
             }
         };
         let cache = Cache::load(&git.as_ref().map_or_else(PathBuf::new, |git| Cache::place(&ours(git))));
-        Ok(Self { git, target: target.clone(), cache, remote })
+        Ok(Self { git, target: target.clone(), cache, memo: Memo::default(), remote })
     }
 
     /// Reads what the branch holds: here, or at the remote if that is further on.
@@ -146,13 +147,15 @@ impl Repo {
     /// An environment error if the remote cannot be reached, has diverged, or an object that is needed cannot be read.
     pub fn baseline(&mut self) -> Result<Baseline> {
         let Some(git) = &self.git else { return Ok(Baseline::default()) };
+        self.memo.borrow_mut().clear();
         let mut baseline = tips(git, &self.target, self.remote.as_ref())?;
         let Some(tip) = baseline.tip else { return Ok(baseline) };
         let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
         let path = self.target.path.as_deref();
-        let root = tree::find(&odb, tree::of_commit(git, tip)?, path.unwrap_or_default())?;
+        let root = tree::find(&odb, &self.memo, tree::of_commit(git, tip)?, path.unwrap_or_default())?;
         if let Some(root) = root.filter(|root| root.is_folder()) {
-            (baseline.units, baseline.edits) = baseline::read(git, tip, root.oid, path, &mut self.cache)?;
+            let place = Place { tip, path, root: root.oid };
+            (baseline.units, baseline.edits) = baseline::read(git, place, &self.memo, &mut self.cache)?;
             self.cache.save(&Cache::place(&ours(git)));
         }
         Ok(baseline)
@@ -165,7 +168,8 @@ impl Repo {
     pub fn is_stale(&self, baseline: &Baseline, changes: &Changes, options: Options<'_>) -> Result<bool> {
         baseline.admit(changes, options.edits)?;
         match &self.git {
-            Some(git) => Commit { git, target: &self.target, remote: None, baseline, changes }.is_stale(options),
+            Some(git) => Commit { git, memo: &self.memo, target: &self.target, remote: None, baseline, changes }
+                .is_stale(options),
             None => Ok(!changes.write.is_empty()),
         }
     }
@@ -192,7 +196,8 @@ impl Repo {
             None => create(&self.target)?,
         };
         let git = self.git.insert(git);
-        let commit = Commit { git, target: &self.target, remote: self.remote.as_ref(), baseline, changes };
+        let commit =
+            Commit { git, memo: &self.memo, target: &self.target, remote: self.remote.as_ref(), baseline, changes };
         let (outcome, known) = commit.make(message, options)?;
         known.into_iter().for_each(|(tree, intact)| self.cache.put(tree, intact));
         self.cache.save(&Cache::place(&ours(git)));
