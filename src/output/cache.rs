@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use git2::Oid;
 
+use super::lock::{LOCK, Writer};
 use super::units::Intact;
 use crate::manifest::tree::Digest;
 
@@ -74,8 +75,9 @@ impl Cache {
         if self.known.len() > 4 * live + 1024 {
             self.known.retain(|_, (_, live)| *live);
         }
-        // A cache that cannot be written costs time, not correctness.
-        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+        // A cache that cannot be written costs time, not correctness; and whoever holds the lock writes a newer one.
+        let Some(_writer) = path.parent().and_then(|ours| Writer::try_file(&ours.join(LOCK))) else { return };
+        let unfinished = path.with_extension("tmp");
         if fs::write(&unfinished, encode(&self.known)).and_then(|()| fs::rename(&unfinished, path)).is_err() {
             let _ = fs::remove_file(&unfinished);
         }

@@ -9,7 +9,7 @@ use super::checkout::{self, Checkout};
 use super::compose::{self, Order};
 use super::fault;
 use super::files::Work;
-use super::lock::Writer;
+use super::lock::{LOCK, Writer};
 use super::message::{Identity, Message};
 use super::refs::{self, Moved};
 use super::remote::{Pushed, Remote};
@@ -72,7 +72,7 @@ impl Commit<'_> {
 
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
-        let _writer = Writer::of_file(&ours.join("lock"))?;
+        let _writer = Writer::of_file(&ours.join(LOCK))?;
         checkout::recover(git, &ours)?;
         if self.is_here() {
             let tip = refs::tip(git, &branch)?;

@@ -9,7 +9,7 @@ use super::baseline::{self, Place};
 use super::cache::Cache;
 use super::commit::Commit;
 use super::fault;
-use super::lock::Writer;
+use super::lock::{LOCK, Writer};
 use super::message::Message;
 use super::refs;
 use super::remote::Remote;
@@ -216,7 +216,7 @@ fn tips(git: &Repository, target: &Target, remote: Option<&Remote>) -> Result<Ba
     {
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
-        let _writer = Writer::of_file(&ours.join("lock"))?;
+        let _writer = Writer::of_file(&ours.join(LOCK))?;
         remote.fetch()?;
     }
     let follows = |one: Oid, two: Oid| {

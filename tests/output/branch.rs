@@ -163,7 +163,7 @@ fn an_edit_by_hand_stops_the_run_and_is_shown() {
 
     for cache in ["kept", "removed"] {
         if cache == "removed" {
-            fs::remove_file(folder.path().join("tenantry/units")).unwrap();
+            let _ = fs::remove_file(folder.path().join("tenantry/units"));
         }
         let baseline = read(&target);
         assert_eq!(baseline.edits.len(), 1);
@@ -186,7 +186,8 @@ fn every_kind_of_edit_is_found_and_can_be_discarded() {
     let file = "clusters/eu-1/tenants/acme/namespace.yaml";
     let record = "clusters/eu-1/tenants/acme/provenance.json";
     let inside = "clusters/eu-1/tenants/acme/namespace.yaml/x";
-    let edits: [(&[(&str, Option<&str>)], EditKind); 4] = [
+    type Files<'a> = &'a [(&'a str, Option<&'a str>)];
+    let edits: [(Files<'_>, EditKind); 4] = [
         (&[(file, Some("mine"))], EditKind::Changed),
         (&[(file, None)], EditKind::Missing),
         (&[(file, None), (inside, Some("mine"))], EditKind::Missing),

@@ -10,7 +10,7 @@ use crate::fixture::*;
 
 /// A clone with the branch checked out and one render on it.
 fn clone() -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("clone");
     render(&target(&path), &fleet(&["acme", "blue"], "one")).unwrap();
     (folder, path)
@@ -24,7 +24,7 @@ const FILE: &str = "clusters/eu-1/tenants/acme/namespace.yaml";
 
 #[test]
 fn an_absent_folder_becomes_a_clone_that_people_can_browse() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("some/rendered");
     let target = target(&path);
     let wanted = fleet(&["acme", "blue"], "one");
@@ -128,7 +128,7 @@ fn a_detached_head_or_another_branch_keeps_its_work_tree() {
 
 #[test]
 fn an_absent_branch_starts_a_history_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     git(folder.path(), &["init", "-q", "-b", "work"]);
     fs::write(folder.path().join("README.md"), "mine").unwrap();
     git(folder.path(), &["add", "."]);
@@ -141,7 +141,7 @@ fn an_absent_branch_starts_a_history_of_its_own() {
 
 #[test]
 fn an_empty_clone_is_filled() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     git(folder.path(), &["init", "-q", "-b", "main"]);
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     let done = committed(render(&target(folder.path()), &fleet(&["acme"], "one")));

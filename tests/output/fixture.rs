@@ -11,6 +11,12 @@ use tenantry::output::{Baseline, Committed, Edits, Identity, Message, Options, O
 /// The version that these tests pretend to be.
 pub const VERSION: &str = "0.1.0";
 
+/// A temporary folder in memory if there is such a place: what these tests kill are processes, not machines, and
+/// waiting for a disk would be most of their time.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A unit of three files, one in a folder, that differ by `text`.
 pub fn unit(path: &str, text: &str) -> Unit {
     let files = ["kustomization.yaml", "namespace.yaml", "policies/default-deny.yaml"];
