@@ -1,4 +1,3 @@
 //! `tenantry` renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 
-pub mod error;
-pub mod manifest;
+pub mod network;
