@@ -1,0 +1,108 @@
+//! Decides every value of the fleet: defaults, sizes, quota, names, versions. Nothing further in decides anything.
+
+pub mod compat;
+pub mod edge;
+pub mod names;
+pub mod origin;
+pub mod sizing;
+mod tenant;
+
+use std::collections::BTreeMap;
+
+pub use origin::{Decision, Journal, Origin, Record, Silent};
+pub use tenant::{ExternalHost, TenantPlan, resolve};
+
+use crate::config::install::{Cluster, Install};
+use crate::config::types::Version;
+use crate::config::{self, Fleet};
+use crate::finding::{Finding, any_error};
+use crate::source::Source;
+
+/// The fleet with every value decided.
+#[derive(Debug, Clone)]
+pub struct Plan<'a> {
+    /// The install.
+    pub install: &'a Install,
+    /// The files that it was decided from.
+    pub fleet: &'a Fleet,
+    /// Clusters with what runs there, in the order of `install.yaml`.
+    pub clusters: Vec<ClusterPlan<'a>>,
+}
+
+/// A cluster with what runs there.
+#[derive(Debug, Clone)]
+pub struct ClusterPlan<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Version of soctalk-system.
+    pub system_version: &'a Version,
+    /// Tenants that are rendered, by slug.
+    pub tenants: BTreeMap<&'a str, TenantPlan<'a>>,
+}
+
+/// Decides the whole fleet. All findings are returned; the plan only if none is an error.
+pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Finding>) {
+    let mut findings = edge::check(fleet);
+    findings.extend(unique(fleet));
+    let mut clusters: BTreeMap<&str, ClusterPlan<'a>> = BTreeMap::new();
+    for cluster in &fleet.install.clusters {
+        let system_version = cluster.system_version.as_ref().unwrap_or(&fleet.install.charts.system_version);
+        clusters.insert(cluster.name.as_str(), ClusterPlan { cluster, system_version, tenants: BTreeMap::new() });
+    }
+    for (slug, tenant) in &fleet.tenants {
+        let name = tenant.tenant.cluster.as_str();
+        let Some(cluster) = clusters.get_mut(name) else {
+            let known: Vec<String> = fleet.install.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
+            let finding = Finding::invalid(
+                "plan/cluster",
+                format!("tenant {slug} is on cluster {name}, which install.yaml does not know"),
+            );
+            let hint = config::schema::nearest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let finding = finding.tenant(slug).path("/tenant/cluster").expected(format!("one of {}", known.join(", ")));
+            findings.push(match hint {
+                Some(hint) => finding.hint(hint),
+                None => finding,
+            });
+            continue;
+        };
+        let (plan, found) = resolve(fleet, cluster.cluster, cluster.system_version, tenant, &mut Silent);
+        findings.extend(found);
+        if let Some(plan) = plan {
+            cluster.tenants.insert(slug, plan);
+        }
+    }
+    place(&mut findings, source);
+    findings.sort();
+    if any_error(&findings) {
+        return (None, findings);
+    }
+    let order = fleet.install.clusters.iter().filter_map(|cluster| clusters.remove(cluster.name.as_str())).collect();
+    (Some(Plan { install: &fleet.install, fleet, clusters: order }), findings)
+}
+
+/// Gives every finding that names a tenant and a field its place in the tenant's file.
+pub fn place(findings: &mut [Finding], source: &Source) {
+    for finding in findings {
+        if finding.location.is_none()
+            && let Some(slug) = &finding.tenant
+        {
+            let pointer = finding.path.clone().unwrap_or_default();
+            finding.location = Some(config::locate(source, &config::tenant_file(slug), &pointer));
+        }
+    }
+}
+
+/// Ids belong to one tenant for ever. (Slugs are unique by their file names, host names by their slugs.)
+fn unique(fleet: &Fleet) -> Vec<Finding> {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (slug, tenant) in &fleet.tenants {
+        if let Some(owner) = owners.insert(tenant.tenant.id.as_str(), slug) {
+            let finding = Finding::invalid("plan/duplicate-id", format!("tenants {owner} and {slug} have the same id"));
+            findings.push(
+                finding.tenant(slug).path("/tenant/id").hint("mint a new one for the younger of the two: uuidgen"),
+            );
+        }
+    }
+    findings
+}

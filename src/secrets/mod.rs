@@ -1,0 +1,6 @@
+//! Secrets: the inventory of what exists, and the search for what must not. Never a value.
+
+pub mod inventory;
+pub mod leak;
+
+pub use inventory::{INVENTORY, Origin, Row, Scope};
