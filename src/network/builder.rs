@@ -80,33 +80,47 @@ impl<'s> Builder<'s> {
 
     /// Takes one object, or the objects of a list.
     fn object(&mut self, node: &Node<'_, '_>, document: u32) {
-        if node.value.is_null() {
-            return;
-        }
         if let Err(refusal) = self.try_object(node, document) {
             self.refused.push(refusal);
         }
     }
 
     fn try_object(&mut self, node: &Node<'_, '_>, document: u32) -> Result<(), Refusal> {
+        if node.value.is_null() {
+            return Ok(());
+        }
+        if is_no_object(node) {
+            self.ignore("document without kind");
+            return Ok(());
+        }
         node.object()?;
-        let (version, kind) = match (node.get("apiVersion"), node.get("kind")) {
-            // A document without either is no Kubernetes object, such as a file of chart values.
-            (None, None) => {
-                self.ignore("document without kind");
-                return Ok(());
-            }
-            _ => (node.need("apiVersion")?.text()?, node.need("kind")?.text()?),
-        };
-        if kind.ends_with("List") && node.get("items").is_some() {
-            for item in node.need("items")?.list()? {
-                self.object(&item, document);
+        let (version, kind) = (node.need("apiVersion")?.text()?, node.need("kind")?.text()?);
+        self.typed_object(node, document, version, kind)
+    }
+
+    fn typed_object(&mut self, node: &Node<'_, '_>, document: u32, version: &str, kind: &str) -> Result<(), Refusal> {
+        if let Some(items) = node.get("items").filter(|_| kind.ends_with("List")) {
+            for item in items.list()? {
+                if let Err(refusal) = self.item(&item, document, version, kind) {
+                    self.refused.push(refusal);
+                }
             }
             return Ok(());
         }
         let (group, version) = version.split_once('/').unwrap_or(("", version));
         let named = |refusal: Refusal| Refusal { object: object_name(kind, node), ..refusal };
         self.dispatch(node, document, group, version, kind).map_err(named)
+    }
+
+    /// An item of a typed list may leave out what the list says: the API server does so in its own answers.
+    fn item(&mut self, item: &Node<'_, '_>, document: u32, version: &str, list: &str) -> Result<(), Refusal> {
+        item.object()?;
+        let inherited = list.strip_suffix("List").unwrap_or_default();
+        if inherited.is_empty() || item.get("kind").is_some() {
+            let (version, kind) = (item.need("apiVersion")?.text()?, item.need("kind")?.text()?);
+            return self.typed_object(item, document, version, kind);
+        }
+        self.typed_object(item, document, version, inherited)
     }
 
     fn dispatch(
@@ -237,7 +251,7 @@ impl<'s> Builder<'s> {
         let mut specs = Vec::new();
         let mut list = None;
         if kind == PolicyKind::Network {
-            node.only(&["apiVersion", "kind", "metadata", "spec"])?;
+            node.only(&["apiVersion", "kind", "metadata", "spec", "status"])?;
         } else {
             node.only(&["apiVersion", "kind", "metadata", "spec", "specs", "status"])?;
             list = node.get("specs");
@@ -511,6 +525,14 @@ fn is_subject(model: &Model, policy: &Policy, pod: u32) -> bool {
     match &policy.subject.namespaces {
         NamespaceTerm::Own => policy.subject.pods.matches(&model.pods[pod as usize].identity),
         NamespaceTerm::Matching(_) => model.term_matches(&policy.subject, policy.namespace, pod),
+    }
+}
+
+/// Whether a document is no Kubernetes object at all, such as a file of chart values or of a package manager.
+fn is_no_object(node: &Node<'_, '_>) -> bool {
+    match node.value {
+        serde_json::Value::Array(items) => items.iter().all(|item| item.get("kind").is_none()),
+        _ => node.value.get("apiVersion").is_none() && node.value.get("kind").is_none(),
     }
 }
 

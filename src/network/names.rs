@@ -7,7 +7,7 @@ use super::decide::{self, Contribution};
 use super::fqdn::Pattern;
 use super::model::Model;
 use super::party::{Bound, Party};
-use super::policy::Direction;
+use super::policy::{Direction, Entity};
 use super::ports::{PortSet, Protocol};
 
 /// How a pod resolves names.
@@ -49,8 +49,15 @@ impl Resolution {
 pub(crate) fn resolvers(model: &Model) -> Vec<Party> {
     let resolver = &model.settings.resolver;
     if !resolver.node_local.is_empty() {
-        // Pods ask a link-local address instead of the resolver's pods: rules that select pods do not match it.
-        return resolver.node_local.iter().map(|address| Party::Addresses(IpSet::one(*address))).collect();
+        // Pods ask a link-local address instead of the resolver's pods: rules that select pods do not match it. Cilium
+        // takes it for the host or for an address, depending on which started first (cilium/cilium#18644): both have
+        // to be open.
+        let mut parties: Vec<Party> =
+            resolver.node_local.iter().map(|address| Party::Addresses(IpSet::one(*address))).collect();
+        if model.settings.is_cilium() {
+            parties.push(Party::Entity(Entity::Host));
+        }
+        return parties;
     }
     let Some(namespace) = model.find_namespace(&resolver.namespace) else { return Vec::new() };
     let wanted: Option<Vec<_>> = resolver

@@ -170,8 +170,12 @@ fn owner(node: &Node<'_, '_>, interner: &mut Interner) -> Result<Option<(Box<str
     let Some(list) = metadata.get("ownerReferences") else { return Ok(None) };
     for reference in list.list()? {
         if reference.get("controller").is_some_and(|flag| flag.value == true) {
-            let (kind, name) = (reference.need("kind")?.text()?, reference.need("name")?.text()?);
-            return Ok(Some((kind.into(), interner.intern(name))));
+            let kind = reference.get("kind").map(|kind| kind.text()).transpose()?.unwrap_or("Pod");
+            if kind == "Node" {
+                // Static pods belong to their node, which is no workload.
+                return Ok(None);
+            }
+            return Ok(Some((kind.into(), interner.intern(reference.need("name")?.text()?))));
         }
     }
     Ok(None)

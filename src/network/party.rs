@@ -2,10 +2,10 @@
 
 use super::addresses::IpSet;
 use super::fqdn::Pattern;
-use super::label::Sym;
+use super::label::{Labels, Sym};
 use super::model::Model;
 use super::names;
-use super::policy::{Entity, Peer};
+use super::policy::{Entity, NamespaceTerm, Peer};
 use super::settings::Profile;
 
 /// One end of a connection, seen from a pod at the other.
@@ -18,6 +18,8 @@ pub(crate) enum Party {
     Entity(Entity),
     /// The addresses behind a DNS name, which nobody knows beforehand.
     Name(Box<str>),
+    /// A pod of the cluster without labels in a namespace of which nothing is known.
+    Stranger,
 }
 
 /// Where the manifests leave something open (the addresses of nodes, of the API server, behind a name), a flow is
@@ -59,6 +61,12 @@ pub(crate) fn is_peer(
     match (peer, party) {
         (Peer::Any, _) => true,
         (Peer::Pods(term), Party::Pod(pod)) => model.term_matches(term, home, *pod),
+        (Peer::Pods(term), Party::Stranger) => match &term.namespaces {
+            NamespaceTerm::Own => false,
+            NamespaceTerm::Matching(selector) => {
+                selector.matches(&Labels::default()) && term.pods.matches(&Labels::default())
+            }
+        },
         (Peer::Pods(_), _) => false,
         (Peer::Entity(entity), _) => is_entity(*entity, party, bound),
         (Peer::Addresses(block), _) => is_inside(model, block, party, bound),
@@ -74,7 +82,7 @@ fn is_entity(entity: Entity, party: &Party, bound: Bound) -> bool {
     use Entity as E;
     match party {
         _ if entity == E::All => true,
-        Party::Pod(_) => entity == E::Cluster,
+        Party::Pod(_) | Party::Stranger => entity == E::Cluster,
         Party::Addresses(set) => match entity {
             E::World => true,
             E::WorldIpv4 => bound.pick(!set.v4().is_empty(), set.v6().is_empty()),
@@ -114,8 +122,8 @@ fn is_inside(model: &Model, block: &IpSet, party: &Party, bound: Bound) -> bool 
         bound.pick(known.meets(block), known.is_subset(block))
     };
     match party {
-        Party::Pod(_) if is_cilium || settings.pod_cidrs.is_empty() => false,
-        Party::Pod(_) => against(&settings.pod_cidrs, false),
+        Party::Pod(_) | Party::Stranger if is_cilium || settings.pod_cidrs.is_empty() => false,
+        Party::Pod(_) | Party::Stranger => against(&settings.pod_cidrs, false),
         Party::Addresses(set) => bound.pick(set.meets(block), set.is_subset(block)),
         Party::Entity(Entity::Host | Entity::RemoteNode) => {
             (!is_cilium || settings.cidr_matches_nodes) && against(&settings.node_cidrs, true)
