@@ -1,11 +1,30 @@
-//! `tenantry` renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
+//! `tenantry` renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what
+//! drifted. The way of the data, in reading order:
+//!
+//! ```text
+//! source::load      files → Source
+//! config::parse     Source → Fleet               | findings with file:line:column
+//! plan::plan        Fleet → Plan                 every value decided, each with its origin
+//! render::jobs      Plan → units                 canonical manifests
+//! check::run        units → Verified | Report    the gate
+//! output            Verified → a commit or a folder
+//! ```
+//!
+//! `config`, `plan`, `render`, `check`, `report`, `secrets`, `manifest` and `yaml` are the core: they know no file
+//! system, environment, clock or network. `source` and `output` are edges; `commands` joins edges and core.
 
+pub mod check;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod finding;
 pub mod manifest;
 pub mod network;
+pub mod output;
 pub mod plan;
+pub mod render;
+pub mod report;
 pub mod secrets;
 pub mod source;
 pub mod yaml;

@@ -45,7 +45,7 @@ impl Source {
 }
 
 /// Reads the fleet in a folder: `install.yaml`, `compatibility.yaml`, `tenants/*.yaml`, `policies/**`, `templates/**`
-/// and the contracts of the charts (`charts/*/Chart.yaml`, `charts/*/values.schema.json`).
+/// and the contracts of the charts (`charts/*/Chart.yaml`, `charts/*/values.schema.json`, `charts/*/values.yaml`).
 ///
 /// # Errors
 /// The folder is no fleet or cannot be read. What is wrong with single files is found in [`Source::findings`].
@@ -68,7 +68,7 @@ pub fn load(root: &Path) -> Result<Source> {
         list(&root, folder, depth, &mut paths, &mut source.findings);
     }
     for chart in ["soctalk-system", "soctalk-tenant"] {
-        for file in ["Chart.yaml", "values.schema.json"] {
+        for file in ["Chart.yaml", "values.schema.json", "values.yaml"] {
             let path = format!("charts/{chart}/{file}");
             if root.join(&path).symlink_metadata().is_ok() {
                 paths.push(path);

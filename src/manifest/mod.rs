@@ -1,5 +1,7 @@
-//! Kubernetes manifests: identity of objects, canonical YAML, the rendered tree.
+//! Kubernetes manifests: identity of objects, the rendered tree.
 
+pub mod object;
 pub mod tree;
 
+pub use object::ObjectId;
 pub use tree::{Changes, Digest, PROVENANCE, Provenance, Unit};

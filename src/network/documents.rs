@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Number, Value};
-
 use super::input::{LineIndex, Source};
-use crate::yaml::{self, Limits, Node, SyntaxError};
+use crate::yaml::{self, Limits, SyntaxError};
 
 /// Reads the documents of a file. `file` is what reports call it.
 ///
@@ -19,28 +17,9 @@ pub fn documents(text: &str, file: &str) -> Result<Vec<Source>, SyntaxError> {
         // does not keep the place of every value.
         let text = text.clone();
         let lines = LineIndex::lazy(move |pointer| line(&text, position, pointer));
-        Source { value: value(&document.root), file: file.clone(), lines }
+        Source { value: document.root.to_json(), file: file.clone(), lines }
     });
     Ok(sources.collect())
-}
-
-/// The value of a node as JSON.
-#[must_use]
-pub fn value(node: &Node) -> Value {
-    match &node.value {
-        yaml::Value::Null => Value::Null,
-        yaml::Value::Bool(flag) => Value::Bool(*flag),
-        yaml::Value::Int(number) => Value::from(*number),
-        yaml::Value::Float(text) => {
-            let number = text.parse().ok().and_then(Number::from_f64);
-            number.map_or_else(|| Value::String(text.clone()), Value::Number)
-        }
-        yaml::Value::Str(text) => Value::String(text.clone()),
-        yaml::Value::Seq(items) => items.iter().map(value).collect(),
-        yaml::Value::Map(entries) => {
-            Value::Object(entries.iter().map(|entry| (entry.key.clone(), value(&entry.node))).collect::<Map<_, _>>())
-        }
-    }
 }
 
 /// The line of the field at a JSON pointer; of its key if it is the value of one.

@@ -134,11 +134,20 @@ pub fn findings(file: &str, text: &str) -> Vec<Finding> {
 
 /// The text with every secret replaced, for anything that is shown.
 pub fn mask(text: &str) -> String {
+    replace(text, |_| "********".into())
+}
+
+/// The text with every character of a secret replaced, so that columns stay.
+pub fn cover(text: &str) -> String {
+    replace(text, |secret| "*".repeat(secret.chars().count()))
+}
+
+fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for leak in find(text) {
         out.push_str(&text[at..leak.range.start]);
-        out.push_str("********");
+        out.push_str(&with(&text[leak.range.clone()]));
         at = leak.range.end;
     }
     out.push_str(&text[at..]);

@@ -1,0 +1,150 @@
+//! The gate: what must hold before anything is written.
+//!
+//! The checks are a table; none knows another. A check that could not run is never a pass. Only [`run`] makes a
+//! [`Verified`], and only a [`Verified`] can be written.
+
+mod output;
+mod values;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::config::Fleet;
+use crate::finding::{Class, Finding, any_error};
+use crate::manifest::Changes;
+use crate::render::RenderedUnit;
+use crate::source::Source;
+
+/// What the checks see.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The files.
+    pub source: &'a Source,
+    /// The fleet.
+    pub fleet: &'a Fleet,
+    /// The units that were rendered.
+    pub units: &'a [RenderedUnit],
+}
+
+/// What a check has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran; nothing found is a pass.
+    Ran(Vec<Finding>),
+    /// It could not run, and why. This never passes.
+    NotChecked(String),
+}
+
+/// One check.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// Stable id, the first part of its rules.
+    pub id: &'static str,
+    /// What it proves, in one line.
+    pub proves: &'static str,
+    run: fn(&Input<'_>) -> Outcome,
+}
+
+/// The table of checks.
+pub static CHECKS: [Check; 5] = [
+    Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
+    Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
+    Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
+    Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
+    Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
+];
+
+/// A check's verdict, for reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// The check.
+    pub check: &'static str,
+    /// What it proves.
+    pub proves: &'static str,
+    /// `passed`, `failed` or `not-checked`.
+    pub verdict: &'static str,
+    /// Why it could not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Changes that passed every check.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    changes: Changes,
+}
+
+impl Verified {
+    /// The changes.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// The changes themselves.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+}
+
+/// Everything that the checks had to say. Only [`run`] makes one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// One verdict a check.
+    pub verdicts: Vec<Verdict>,
+    /// All findings, sorted.
+    pub findings: Vec<Finding>,
+}
+
+/// Runs every check over what was rendered.
+pub fn run(input: &Input<'_>) -> Report {
+    run_table(&CHECKS, input)
+}
+
+fn run_table(table: &[Check], input: &Input<'_>) -> Report {
+    let outcomes: Vec<Outcome> = table.par_iter().map(|check| (check.run)(input)).collect();
+    let (mut verdicts, mut findings) = (Vec::new(), Vec::new());
+    for (check, outcome) in table.iter().zip(outcomes) {
+        let (verdict, reason) = match outcome {
+            Outcome::Ran(found) => {
+                let verdict = if any_error(&found) { "failed" } else { "passed" };
+                findings.extend(found);
+                (verdict, None)
+            }
+            Outcome::NotChecked(reason) => {
+                let message = format!("{}: could not be checked: {reason}", check.proves);
+                findings.push(Finding::error("check/not-checked", Class::Incomplete, message));
+                ("not-checked", Some(reason))
+            }
+        };
+        verdicts.push(Verdict { check: check.id, proves: check.proves, verdict, reason });
+    }
+    findings.sort();
+    Report { verdicts, findings }
+}
+
+impl Report {
+    /// Leave to write these changes, if nothing stands against it.
+    pub fn admit(self, changes: Changes) -> (Option<Verified>, Self) {
+        let verified = (!any_error(&self.findings)).then_some(Verified { changes });
+        (verified, self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_checked_never_passes() {
+        let source = Source::default();
+        let fleet = crate::render::tests::fleet();
+        let input = Input { source: &source, fleet: &fleet, units: &[] };
+        let table = [Check { id: "x", proves: "y", run: |_| Outcome::NotChecked("no eyes".into()) }];
+        let report = run_table(&table, &input);
+        assert_eq!(report.verdicts[0].verdict, "not-checked");
+        assert_eq!(crate::finding::exit_code(&report.findings), 6);
+        assert!(report.admit(Changes::default()).0.is_none());
+    }
+}

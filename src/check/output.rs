@@ -1,0 +1,63 @@
+//! Checks on the rendered text itself.
+
+use rayon::prelude::*;
+
+use super::{Input, Outcome};
+use crate::finding::{Class, Finding};
+use crate::render::{RenderedUnit, duplicates as find_duplicates};
+use crate::secrets::leak;
+use crate::yaml::{self, Limits};
+
+/// Up to this many units are read back whole; of more, one in as many (chosen by their digests) and every shape.
+const WHOLE: usize = 64;
+
+pub(super) fn duplicates(input: &Input<'_>) -> Outcome {
+    Outcome::Ran(find_duplicates(input.units))
+}
+
+pub(super) fn parses_back(input: &Input<'_>) -> Outcome {
+    let chosen =
+        |unit: &&RenderedUnit| input.units.len() <= WHOLE || usize::from(unit.inputs.as_bytes()[0]) % WHOLE == 0;
+    let findings = input.units.par_iter().filter(chosen).flat_map_iter(|unit| {
+        unit.files.iter().filter_map(|(name, content)| {
+            let path = format!("{}/{name}", unit.path);
+            let refuse = |what: String| Some(Finding::error("check/canonical", Class::Check, format!("{path} {what}")));
+            match yaml::parse(&content.text(), Limits::MANIFEST) {
+                Err(error) => refuse(format!("is not YAML: {error}")),
+                Ok(documents) => {
+                    let read: Vec<_> = documents.iter().map(|document| document.root.to_json()).collect();
+                    if read == content.objects() {
+                        None
+                    } else {
+                        refuse("does not parse back to what was meant".into())
+                    }
+                }
+            }
+        })
+    });
+    Outcome::Ran(findings.collect())
+}
+
+pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
+    let findings = input.units.par_iter().flat_map_iter(|unit| {
+        let objects = unit.files.values().flat_map(|content| content.identities());
+        objects.filter(|id| id.kind == "Secret" && id.api_version == "v1").map(|id| {
+            let finding = Finding::error("secrets/object", Class::Guard, format!("{id} is an object of kind Secret"));
+            finding.object(id.to_string()).hint("render an ExternalSecret that refers to the backend")
+        })
+    });
+    Outcome::Ran(findings.collect())
+}
+
+pub(super) fn no_material(input: &Input<'_>) -> Outcome {
+    let findings = input.units.par_iter().flat_map_iter(|unit| {
+        unit.files.iter().flat_map(|(name, content)| {
+            let mut findings = leak::findings(&format!("{}/{name}", unit.path), &content.text());
+            if let Some(tenant) = &unit.tenant {
+                findings.iter_mut().for_each(|finding| finding.tenant = Some(tenant.clone()));
+            }
+            findings
+        })
+    });
+    Outcome::Ran(findings.collect())
+}

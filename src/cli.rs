@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
+#[derive(Debug, Parser)]
+#[command(name = "tenantry", version = crate::commands::version(), max_term_width = 120, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The fleet: the folder that holds install.yaml
+    #[arg(short = 'C', long = "fleet", global = true, value_name = "DIR", default_value = ".")]
+    pub fleet: PathBuf,
+    /// Report as FORMAT, into PATH if given (repeatable)
+    #[arg(short, long = "output", global = true, value_name = "FORMAT[=PATH]")]
+    pub output: Vec<OutputSpec>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+    /// Say nothing but findings
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more (repeatable)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say where the time went
+    #[arg(long, global = true)]
+    pub timings: bool,
+    /// With `false`, end with 0 where there are differences or findings (nothing else changes)
+    #[arg(long, global = true, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub exit_code: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A report format and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Format.
+    pub format: Format,
+    /// File; standard output if none.
+    pub path: Option<PathBuf>,
+}
+
+/// Formats of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl std::str::FromStr for OutputSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = match text.split_once('=') {
+            Some((_, "")) => return Err("name a file behind `=`".into()),
+            Some((format, path)) => (format, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let format = Format::from_str(format, true).map_err(|_| {
+            let known: Vec<_> = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+            format!("formats: {}", known.iter().map(|value| value.get_name()).collect::<Vec<_>>().join(", "))
+        })?;
+        Ok(Self { format, path })
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a fleet in a folder, with CI recipes
+    Init(InitArgs),
+    /// Print the JSON Schema of a config kind
+    Schema(SchemaArgs),
+    /// Load, validate, render in memory and prove everything; writes nothing
+    Check,
+    /// Check, then write a commit or a folder
+    Render(RenderArgs),
+    /// Check again and show the difference as files are saved
+    Watch(WatchArgs),
+    /// The tenants as a table
+    List,
+    /// One tenant's values
+    Show(ShowArgs),
+    /// Whether a chart version runs under a system version
+    Compat(CompatArgs),
+    /// Print completions for a shell
+    Completions(CompletionArgs),
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Folder; made if absent
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Kind of config file
+    #[arg(value_enum)]
+    pub kind: SchemaKind,
+}
+
+/// Kinds with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// install.yaml
+    Install,
+    /// tenants/<slug>.yaml
+    Tenant,
+    /// compatibility.yaml
+    Compatibility,
+    /// policies/rotation/*.yaml
+    Rotation,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Clone, Args)]
+pub struct RenderArgs {
+    /// Repository that takes the commit: a path (made if absent) or, with --push, a URL
+    #[arg(long, value_name = "PATH|URL", default_value = "rendered", conflicts_with = "out")]
+    pub repo: String,
+    /// Branch that moves
+    #[arg(long, default_value = "main")]
+    pub branch: String,
+    /// Folder of the repository under which clusters/ lies
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<String>,
+    /// Push the commit; if somebody was faster, plan again on the new tip
+    #[arg(long)]
+    pub push: bool,
+    /// Write files into a folder instead of a commit
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write nothing; end with 1 if the output is stale
+    #[arg(long)]
+    pub check: bool,
+    /// Go on although files of the output were edited by hand; the edits are lost
+    #[arg(long)]
+    pub discard_edits: bool,
+    /// Delete a tenant's manifests although its file vanished without `retired` (repeatable)
+    #[arg(long, value_name = "SLUG")]
+    pub allow_delete: Vec<String>,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Repository to compare with
+    #[arg(long, value_name = "PATH", default_value = "rendered")]
+    pub repo: String,
+    /// Branch to compare with
+    #[arg(long, default_value = "main")]
+    pub branch: String,
+    /// End after the first look
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The tenant
+    pub slug: String,
+    /// Say where each value came from
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// Arguments of `compat`.
+#[derive(Debug, Clone, Args)]
+pub struct CompatArgs {
+    /// Version of soctalk-system
+    pub system: String,
+    /// Version of soctalk-tenant
+    pub tenant: String,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

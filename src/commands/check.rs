@@ -1,0 +1,49 @@
+//! `check`: everything that `render` does, without writing.
+
+use super::fleet::{self, Checked, Timings};
+use super::screen::Screen;
+use crate::error::Result;
+use crate::finding::exit_code;
+use crate::report::Report;
+
+/// Runs the command.
+pub fn run(screen: &Screen) -> Result<u8> {
+    let mut timings = Timings::default();
+    let bar = screen.progress("checking");
+    let loaded = fleet::load(&screen.global().fleet, &mut timings)?;
+    let checked = whole(&loaded, &mut timings);
+    bar.finish_and_clear();
+    let code = exit_code(&checked.findings);
+    let report = Report { command: "check", verdicts: checked.verdicts, findings: checked.findings };
+    screen.report(&report, &loaded.source)?;
+    for verdict in &report.verdicts {
+        if screen.global().verbose > 0 {
+            screen.say(&format!("{:>11}  {}: {}", verdict.verdict, verdict.check, verdict.proves));
+        }
+    }
+    if code == 0 {
+        let objects: usize = checked.counts.kinds.values().sum();
+        let checks = report.verdicts.len();
+        screen.say(&format!("{} units, {objects} objects: {checks} checks passed", checked.counts.units));
+    }
+    screen.timings(&timings);
+    Ok(code)
+}
+
+/// Plans, renders and checks the whole fleet.
+pub fn whole(loaded: &fleet::Loaded, timings: &mut Timings) -> Checked {
+    let mut findings = loaded.findings.clone();
+    let nothing =
+        |findings| Checked { findings, verdicts: Vec::new(), verified: None, counts: fleet::Counts::default() };
+    let Some(plan) = timings.step("plan", || fleet::plan(loaded, &mut findings)) else {
+        return nothing(sorted(findings));
+    };
+    let prepared = timings.step("prepare", || fleet::prepare(loaded, &plan, &mut findings));
+    let Some(prepared) = prepared else { return nothing(sorted(findings)) };
+    fleet::check(loaded, &plan, &prepared, &|_| None, Vec::new(), findings, timings)
+}
+
+fn sorted(mut findings: Vec<crate::finding::Finding>) -> Vec<crate::finding::Finding> {
+    findings.sort();
+    findings
+}

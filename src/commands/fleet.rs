@@ -1,0 +1,180 @@
+//! From a folder to a checked render: what most commands begin with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::check::{self, Input, Verdict, Verified};
+use crate::config::{self, Fleet};
+use crate::error::Result;
+use crate::finding::{Finding, any_error};
+use crate::manifest::{Changes, Digest};
+use crate::plan::{self, Plan};
+use crate::render::{self, Job, RenderedUnit, Templates};
+use crate::secrets::leak;
+use crate::source::{self, Source};
+
+/// Version of the program; part of every unit's inputs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A fleet that was read, and what is to be said about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The files.
+    pub source: Source,
+    /// The fleet, if every file is valid by itself.
+    pub fleet: Option<Fleet>,
+    /// Findings so far.
+    pub findings: Vec<Finding>,
+}
+
+/// Where the time of a run went.
+#[derive(Debug, Clone, Default)]
+pub struct Timings(Vec<(&'static str, Duration)>);
+
+impl Timings {
+    /// Runs a step and notes how long it took.
+    pub fn step<T>(&mut self, name: &'static str, step: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = step();
+        self.0.push((name, start.elapsed()));
+        result
+    }
+
+    /// One line a step.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().map(|(name, time)| format!("{name:>10}  {:>9.3} ms", time.as_secs_f64() * 1000.0))
+    }
+}
+
+/// Reads and validates the fleet in a folder. Files that hold secret material stop everything: nothing of them is used.
+///
+/// # Errors
+/// The folder is no fleet or cannot be read.
+pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
+    let source = timings.step("read", || source::load(root))?;
+    Ok(timings.step("parse", || parse(source)))
+}
+
+/// Validates the files of a fleet.
+pub fn parse(source: Source) -> Loaded {
+    let files: Vec<(&str, &str)> = source.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let written = |path: &str| !path.starts_with("charts/");
+    let leaks: Vec<Finding> = files
+        .par_iter()
+        .filter(|(path, _)| written(path))
+        .flat_map_iter(|(path, text)| leak::findings(path, text))
+        .collect();
+    let (fleet, mut findings) = config::parse(&source);
+    let fleet = if leaks.is_empty() { fleet } else { None };
+    findings.extend(leaks);
+    findings.sort();
+    Loaded { source, fleet, findings }
+}
+
+/// What a render made of a fleet, checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// The findings, sorted; those of reading and planning included.
+    pub findings: Vec<Finding>,
+    /// One verdict a check.
+    pub verdicts: Vec<Verdict>,
+    /// Leave to write; none if any finding is an error.
+    pub verified: Option<Verified>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// Numbers for the summary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Units in the fleet.
+    pub units: usize,
+    /// Units that were rendered.
+    pub rendered: usize,
+    /// Objects by kind in the rendered units.
+    pub kinds: BTreeMap<String, usize>,
+}
+
+/// What of the output stays: given the path of a unit, the digest of the inputs that it was last rendered from.
+pub type Recorded<'a> = dyn Fn(&str) -> Option<Digest> + Sync + 'a;
+
+/// A fleet that is decided, with its templates and jobs.
+pub struct Prepared<'a> {
+    /// The templates.
+    pub templates: Templates,
+    /// The units.
+    pub jobs: Vec<Job<'a>>,
+}
+
+/// Decides the fleet.
+pub fn plan<'a>(loaded: &'a Loaded, findings: &mut Vec<Finding>) -> Option<Plan<'a>> {
+    let fleet = loaded.fleet.as_ref()?;
+    let (plan, found) = plan::plan(fleet, &loaded.source);
+    findings.extend(found);
+    plan
+}
+
+/// Compiles the templates and lists the units of a plan.
+pub fn prepare<'a>(loaded: &Loaded, plan: &'a Plan<'a>, findings: &mut Vec<Finding>) -> Option<Prepared<'a>> {
+    match Templates::load(loaded.source.below("templates/")) {
+        Ok(templates) => {
+            let jobs = render::jobs(plan, &templates, VERSION);
+            Some(Prepared { templates, jobs })
+        }
+        Err(found) => {
+            findings.extend(found);
+            None
+        }
+    }
+}
+
+/// Renders what is not recorded yet and checks it.
+pub fn check(
+    loaded: &Loaded,
+    plan: &Plan<'_>,
+    prepared: &Prepared<'_>,
+    recorded: &Recorded<'_>,
+    remove: Vec<String>,
+    mut findings: Vec<Finding>,
+    timings: &mut Timings,
+) -> Checked {
+    let (keep, write): (Vec<&Job<'_>>, Vec<&Job<'_>>) =
+        prepared.jobs.iter().partition(|job| recorded(&job.path) == Some(job.inputs));
+    let rendered: Vec<_> =
+        timings.step("render", || write.par_iter().map(|job| job.render(&prepared.templates)).collect());
+    let mut units: Vec<RenderedUnit> = Vec::with_capacity(rendered.len());
+    for result in rendered {
+        match result {
+            Ok(unit) => units.push(unit),
+            Err(found) => findings.extend(found),
+        }
+    }
+    plan::place(&mut findings, &loaded.source);
+    let counts = Counts { units: prepared.jobs.len(), rendered: units.len(), kinds: kinds(&units) };
+    if any_error(&findings) {
+        findings.sort();
+        return Checked { findings, verdicts: Vec::new(), verified: None, counts };
+    }
+    let input = Input { source: &loaded.source, fleet: plan.fleet, units: &units };
+    let report = timings.step("check", || check::run(&input));
+    let changes = Changes {
+        write: timings.step("emit", || units.par_iter().map(|unit| (unit.path.clone(), unit.finish())).collect()),
+        keep: keep.into_iter().map(|job| (job.path.clone(), job.inputs)).collect(),
+        remove,
+    };
+    let (verified, report) = report.admit(changes);
+    findings.extend(report.findings);
+    findings.sort();
+    Checked { findings, verdicts: report.verdicts, verified, counts }
+}
+
+fn kinds(units: &[RenderedUnit]) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for id in units.iter().flat_map(|unit| unit.files.values()).flat_map(|content| content.identities()) {
+        *kinds.entry(id.kind).or_insert(0) += 1;
+    }
+    kinds
+}

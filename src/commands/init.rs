@@ -1,0 +1,54 @@
+//! `init`: starts a fleet.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::screen::Screen;
+use crate::cli::InitArgs;
+use crate::error::{Error, Result, exit};
+
+/// What a new fleet consists of.
+const FILES: [(&str, &str); 12] = [
+    ("install.yaml", include_str!("../../install.yaml")),
+    ("compatibility.yaml", include_str!("../../compatibility.yaml")),
+    ("tenants/acme.yaml", include_str!("../../tenants/acme.yaml")),
+    ("policies/rotation/default.yaml", include_str!("../../policies/rotation/default.yaml")),
+    ("policies/rotation/regulated.yaml", include_str!("../../policies/rotation/regulated.yaml")),
+    (
+        "policies/admission/controller-namespaces.yaml",
+        include_str!("../../policies/admission/controller-namespaces.yaml"),
+    ),
+    ("policies/admission/tenant-objects.yaml", include_str!("../../policies/admission/tenant-objects.yaml")),
+    (".gitignore", "/rendered/\n"),
+    (".github/workflows/tenantry.yaml", include_str!("init/github.yaml")),
+    (".gitlab-ci.yml", include_str!("init/gitlab.yaml")),
+    (".pre-commit-config.yaml", include_str!("init/pre-commit.yaml")),
+    ("README.md", include_str!("init/README.md")),
+];
+
+/// Runs the command: writes every file or none.
+pub fn run(screen: &Screen, args: &InitArgs) -> Result<u8> {
+    let present: Vec<&str> =
+        FILES.iter().map(|(path, _)| *path).filter(|path| args.dir.join(path).symlink_metadata().is_ok()).collect();
+    if !present.is_empty() {
+        let error = Error::guard(format!("{} holds files that would be overwritten", args.dir.display()));
+        return Err(error.cause(present.join(", ")).hint("name an empty folder"));
+    }
+    for (path, text) in FILES {
+        write_new(&args.dir.join(path), text)?;
+    }
+    screen.say(&format!("a fleet with one tenant lies in {}", args.dir.display()));
+    screen.say("next: edit install.yaml, then run `tenantry check` and `tenantry render` there");
+    Ok(exit::OK)
+}
+
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Error::environment(format!("cannot write {}", path.display())).cause(error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    // A file that came in between is never overwritten.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}

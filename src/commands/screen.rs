@@ -1,0 +1,117 @@
+//! Where words go: reports to standard output or their files, everything else to standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::cli::{Colour, Format, Global};
+use crate::error::{Error, Result};
+use crate::report::{self, Report, Style};
+use crate::secrets::leak;
+use crate::source::Source;
+
+use super::fleet::Timings;
+
+/// The two streams and the options that rule them.
+#[derive(Debug)]
+pub struct Screen {
+    global: Global,
+}
+
+impl Screen {
+    /// A screen with these options.
+    pub fn new(global: &Global) -> Self {
+        Self { global: global.clone() }
+    }
+
+    /// The options of every command.
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// Writes to standard output. A reader that went away is no error.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn print(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::environment("cannot write to standard output").cause(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something on standard error, unless asked to be quiet.
+    pub fn say(&self, line: &str) {
+        if !self.global.quiet {
+            self.complain(line);
+        }
+    }
+
+    /// Says something on standard error in any case. Secrets are covered, wherever the words came from.
+    pub fn complain(&self, line: &str) {
+        // Nothing is left to tell of it if standard error is gone.
+        let _ = writeln!(std::io::stderr().lock(), "{}", leak::mask(line));
+    }
+
+    /// Writes a report in every format that was asked for; text to standard error if none was.
+    ///
+    /// # Errors
+    /// A file of a report cannot be written.
+    pub fn report(&self, report: &Report, source: &Source) -> Result<()> {
+        if self.global.output.is_empty() {
+            let style = self.style(std::io::stderr().is_terminal());
+            let text = report::text(report, source, style);
+            if !text.is_empty() {
+                // Its secrets are covered by the report itself, colours and all.
+                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            }
+        }
+        for spec in &self.global.output {
+            let style = self.style(spec.path.is_none() && std::io::stdout().is_terminal());
+            let text = match spec.format {
+                Format::Text => report::text(report, source, style),
+                Format::Json => report::json(report, super::version()),
+            };
+            match &spec.path {
+                None => self.print(&text)?,
+                Some(path) => std::fs::write(path, text).map_err(|error| {
+                    Error::environment(format!("cannot write the report {}", path.display())).cause(error)
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where the time went, if asked.
+    pub fn timings(&self, timings: &Timings) {
+        if self.global.timings {
+            timings.lines().for_each(|line| self.complain(&line));
+        }
+    }
+
+    /// Whether the first `-o` asks for a format.
+    pub fn wants(&self, format: Format) -> bool {
+        self.global.output.iter().any(|spec| spec.format == format)
+    }
+
+    /// A spinner for long work, on a terminal only.
+    pub fn progress(&self, what: &'static str) -> indicatif::ProgressBar {
+        if self.global.quiet || !std::io::stderr().is_terminal() {
+            return indicatif::ProgressBar::hidden();
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        bar
+    }
+
+    /// Colours or none, for a stream.
+    pub fn style(&self, is_terminal: bool) -> Style {
+        let coloured = match self.global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none(),
+        };
+        if coloured { Style::Coloured } else { Style::Plain }
+    }
+}

@@ -1,0 +1,281 @@
+//! Tera templates with every interpolation a whole, escaped YAML scalar.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::sync::{Arc, RwLock};
+
+use serde_json::Value;
+use tera::{Context, Kwargs, State, Tera};
+
+use super::shape::{CLOSE, OPEN, Shape, hole_text};
+use crate::finding::{Finding, Location};
+use crate::manifest::{Digest, ObjectId};
+use crate::yaml::Span;
+
+static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates");
+
+thread_local! {
+    /// Values of the template that this thread renders, by the number of their hole.
+    static HOLES: RefCell<Vec<Value>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The templates of a fleet, compiled, and the shapes that they were seen to have.
+#[derive(Debug)]
+pub struct Templates {
+    tera: Tera,
+    digest: Digest,
+    shapes: RwLock<HashMap<String, Arc<Shape>>>,
+}
+
+/// A template rendered with one set of values.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    shape: Arc<Shape>,
+    values: Vec<Value>,
+}
+
+impl Rendered {
+    /// The canonical text.
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(2048);
+        self.shape.write(&self.values, &mut text);
+        text
+    }
+
+    /// The manifests.
+    pub fn objects(&self) -> impl Iterator<Item = Value> + '_ {
+        self.shape.objects(&self.values)
+    }
+
+    /// The identities of the manifests.
+    ///
+    /// # Errors
+    /// A document lacks a part of its identity.
+    pub fn identities(&self) -> Result<Vec<ObjectId>, String> {
+        self.shape.identities(&self.values)
+    }
+}
+
+impl Templates {
+    /// The templates of the program, with a fleet's own (`templates/…`) in the place of their twins.
+    ///
+    /// # Errors
+    /// Templates that do not compile, each with its file.
+    pub fn load<'a>(own: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<Finding>> {
+        let mut texts: BTreeMap<String, String> = BTreeMap::new();
+        embedded(&EMBEDDED, &mut texts);
+        let mut findings = Vec::new();
+        let mut overridden = Vec::new();
+        for (path, text) in own {
+            let name = path.trim_start_matches("templates/").to_owned();
+            if !texts.contains_key(&name) {
+                let known: Vec<String> = texts.keys().cloned().collect();
+                let finding = Finding::invalid("render/unknown-template", format!("nothing renders {path}"));
+                let near =
+                    crate::config::schema::nearest(&name, &known).map(|near| format!("did you mean templates/{near}?"));
+                let hint = near.unwrap_or_else(|| format!("templates: {}", known.join(", ")));
+                findings.push(finding.at(Location::file(path)).hint(hint));
+            }
+            if text.contains([OPEN, CLOSE]) {
+                let finding = Finding::invalid("render/private-use", "a template may not hold U+E000 or U+E001");
+                findings.push(finding.at(Location::file(path)));
+            }
+            overridden.push(name.clone());
+            texts.insert(name, text.to_owned());
+        }
+        let digest = Digest::of_parts(texts.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]));
+        let mut tera = Tera::new();
+        tera.autoescape_on([".tera"]);
+        tera.set_escape_fn(write_hole);
+        tera.register_filter("typed", typed);
+        tera.register_filter("yaml", tree);
+        tera.register_filter("safe", refused);
+        if let Err(error) = tera.add_raw_templates(&texts) {
+            let file = overridden.iter().find(|name| error.to_string().contains(name.as_str()));
+            let place =
+                file.map_or_else(|| Location::file("templates"), |name| Location::file(format!("templates/{name}")));
+            findings.push(Finding::invalid("render/template", full(&error)).at(place));
+        }
+        if findings.is_empty() { Ok(Self { tera, digest, shapes: RwLock::default() }) } else { Err(findings) }
+    }
+
+    /// Digest of all templates.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Renders one template.
+    ///
+    /// # Errors
+    /// The template fails, or its text with holes is no YAML.
+    pub fn render(&self, name: &str, context: &Context) -> Result<Rendered, Finding> {
+        HOLES.with_borrow_mut(Vec::clear);
+        let text = self.tera.render(name, context);
+        let values = HOLES.with_borrow_mut(std::mem::take);
+        let place = Location::file(format!("templates/{name}"));
+        let text = text.map_err(|error| Finding::invalid("render/template", full(&error)).at(place))?;
+        let shape = self.shape(name, text)?;
+        Ok(Rendered { shape, values })
+    }
+
+    fn shape(&self, name: &str, text: String) -> Result<Arc<Shape>, Finding> {
+        if let Ok(shapes) = self.shapes.read()
+            && let Some(shape) = shapes.get(&text)
+        {
+            return Ok(Arc::clone(shape));
+        }
+        let shape = Shape::compile(&text).map_err(|error| {
+            let line = text.lines().nth(error.span.line.saturating_sub(1) as usize).unwrap_or("").trim();
+            let line = line.replace([OPEN, CLOSE], "·");
+            let message = format!("{} (rendered line {}: {line})", error.message, error.span.line);
+            Finding::invalid("render/shape", message).at(Location::new(format!("templates/{name}"), Span::default()))
+        })?;
+        let shape = Arc::new(shape);
+        if let Ok(mut shapes) = self.shapes.write() {
+            shapes.insert(text, Arc::clone(&shape));
+        }
+        Ok(shape)
+    }
+}
+
+fn embedded(folder: &include_dir::Dir<'_>, texts: &mut BTreeMap<String, String>) {
+    for file in folder.files() {
+        if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8())
+            && name.ends_with(".tera")
+        {
+            texts.insert(name.to_owned(), text.to_owned());
+        }
+    }
+    folder.dirs().for_each(|inner| embedded(inner, texts));
+}
+
+/// The escape function: keeps the value, writes its hole.
+fn write_hole(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(keep(Value::String(text.to_owned())).as_bytes())
+}
+
+fn keep(value: Value) -> std::borrow::Cow<'static, str> {
+    HOLES.with_borrow_mut(|holes| {
+        holes.push(value);
+        hole_text(holes.len() - 1)
+    })
+}
+
+/// `typed`: a number or boolean as a hole. (Without it the number stands in the shape, and each number makes one more.)
+fn typed(value: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera::Value> {
+    let value = json(value)?;
+    if !(value.is_number() || value.is_boolean()) {
+        return Err(tera::Error::message("the filter `typed` takes a number or a boolean"));
+    }
+    Ok(tera::Value::safe_string(&keep(value)))
+}
+
+/// `yaml`: a whole list or mapping.
+fn tree(value: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera::Value> {
+    Ok(tera::Value::safe_string(&keep(json(value)?)))
+}
+
+/// `safe` would put a value into the text unescaped.
+fn refused(_: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera::Value> {
+    Err(tera::Error::message(
+        "the filter `safe` does not exist here: every value is a whole YAML scalar (`typed`, `yaml`)",
+    ))
+}
+
+fn json(value: &tera::Value) -> tera::TeraResult<Value> {
+    serde_json::to_value(value).map_err(|error| tera::Error::message(error.to_string()))
+}
+
+fn full(error: &tera::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(template: &str, value: &str) -> Result<Rendered, Finding> {
+        let templates = Templates::load([("templates/tenant/namespace.yaml.tera", template)]).unwrap();
+        let mut context = Context::new();
+        context.insert("a", &value);
+        context.insert("n", &7);
+        templates.render("tenant/namespace.yaml.tera", &context)
+    }
+
+    #[test]
+    fn no_value_breaks_out_of_its_scalar() {
+        for value in [
+            "\"",
+            "'",
+            "x\ny: z",
+            "x\n---\nkind: Evil",
+            ": ",
+            "a: b",
+            "# c",
+            " #",
+            "!!int 1",
+            "{{ a }}",
+            "{% raw %}",
+            "\u{2028}",
+            "\u{2029}",
+            "\u{85}",
+            "\u{FEFF}",
+            "- a",
+            "[",
+            "{a: b}",
+            "*x",
+            "&x",
+            "|",
+            ">",
+            "\\",
+            "\0",
+            "\r\n",
+            "no",
+            "1",
+            "~",
+            "",
+            " x ",
+            "é😀",
+            "\u{E000}0\u{E001}",
+        ] {
+            let rendered = render("kind: X\nmetadata:\n  name: {{ a }}\nlist:\n  - {{ a }}\n", value).unwrap();
+            let text = rendered.text();
+            let documents = crate::yaml::parse(&text, crate::yaml::Limits::MANIFEST).unwrap();
+            assert_eq!(documents.len(), 1, "{value:?}");
+            let json = documents[0].root.to_json();
+            assert_eq!(json["metadata"]["name"], *value, "{text}");
+            assert_eq!(json["list"][0], *value, "{text}");
+            let other: Value = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(other, json);
+        }
+    }
+
+    #[test]
+    fn numbers_stay_numbers_and_safe_is_refused() {
+        let rendered = render("a: {{ n | typed }}\nb: {{ n }}\nc: {{ n + 1 }}\n", "").unwrap();
+        assert_eq!(rendered.objects().next().unwrap(), serde_json::json!({"a": 7, "b": 7, "c": 8}));
+        assert!(render("a: {{ a | safe }}", "x: y").unwrap_err().message.contains("does not exist here"));
+        assert!(render("a: {{ a | typed }}", "x").is_err());
+    }
+
+    #[test]
+    fn missing_values_and_half_scalars_are_refused() {
+        assert_eq!(render("a: {{ missing }}", "").unwrap_err().rule, "render/template");
+        assert_eq!(render("a: x-{{ a }}", "y").unwrap_err().rule, "render/shape");
+    }
+
+    #[test]
+    fn unknown_and_broken_templates_are_named() {
+        let wrong = Templates::load([("templates/tenant/namespaces.yaml.tera", "a: 1")]).unwrap_err();
+        assert!(wrong[0].hint.as_deref().unwrap().contains("namespace.yaml.tera"));
+        let broken = Templates::load([("templates/tenant/quota.yaml.tera", "{% if %}")]).unwrap_err();
+        assert_eq!(broken[0].location.as_ref().unwrap().file, "templates/tenant/quota.yaml.tera");
+    }
+}

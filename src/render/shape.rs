@@ -1,0 +1,244 @@
+//! Shapes: what a template's text is when every interpolated value is left out.
+//!
+//! A template does not write a value but a numbered hole; the value is kept aside. The text with holes depends on what
+//! the template's conditions and loops saw, not on the values, so few distinct texts exist however many tenants there
+//! are. Each is parsed and brought into canonical form once; for every tenant its values are then written into the
+//! holes by the canonical emitter. Values never pass through a YAML parser, so they cannot inject anything.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::manifest::ObjectId;
+use crate::yaml::{self, Emitter, Limits, Place, Sink, Span};
+
+/// Begins a hole in a template's text; belongs to no other text (private use).
+pub const OPEN: char = '\u{E000}';
+/// Ends a hole.
+pub const CLOSE: char = '\u{E001}';
+
+/// A template's text with holes, parsed and in canonical form.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    documents: Vec<Document>,
+}
+
+#[derive(Debug, Clone)]
+struct Document {
+    /// The manifest; holes stand as texts.
+    value: Value,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Text(String),
+    Hole(usize, Place),
+}
+
+/// Labels that every object carries.
+const LABELS: [(&str, &str); 2] =
+    [("app.kubernetes.io/managed-by", "tenantry"), ("app.kubernetes.io/part-of", "soctalk")];
+
+/// Why a text with holes is no shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeError {
+    /// Place in the rendered text.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Shape {
+    /// Parses a text with holes.
+    ///
+    /// # Errors
+    /// The text is no YAML, or a value does not stand as a whole scalar.
+    pub fn compile(text: &str) -> Result<Self, ShapeError> {
+        let parsed = yaml::parse(text, Limits { aliases: false, ..Limits::MANIFEST })
+            .map_err(|error| ShapeError { span: error.span, message: error.message })?;
+        let mut documents = Vec::new();
+        for document in parsed {
+            check_holes(&document.root)?;
+            let mut value = document.root.to_json();
+            if value.is_null() {
+                continue;
+            }
+            add_labels(&mut value);
+            let mut collector = Collector { pieces: Vec::new() };
+            Emitter::new(&mut collector).document(&value);
+            documents.push(Document { value, pieces: collector.pieces });
+        }
+        Ok(Self { documents })
+    }
+
+    /// Writes the canonical text of all documents with these values.
+    pub fn write(&self, values: &[Value], out: &mut String) {
+        for document in &self.documents {
+            for piece in &document.pieces {
+                match piece {
+                    Piece::Text(text) => out.push_str(text),
+                    Piece::Hole(index, place) => {
+                        Emitter::new(out).value(values.get(*index).unwrap_or(&Value::Null), *place);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The manifests with these values.
+    pub fn objects<'a>(&'a self, values: &'a [Value]) -> impl Iterator<Item = Value> + 'a {
+        self.documents.iter().map(|document| fill(&document.value, values))
+    }
+
+    /// The identities of the manifests with these values, without building the manifests.
+    ///
+    /// # Errors
+    /// A document lacks a part of its identity.
+    pub fn identities(&self, values: &[Value]) -> Result<Vec<ObjectId>, String> {
+        self.documents
+            .iter()
+            .map(|document| {
+                let mut head = Map::new();
+                for key in ["apiVersion", "kind"] {
+                    if let Some(value) = document.value.get(key) {
+                        head.insert(key.into(), fill(value, values));
+                    }
+                }
+                let mut metadata = Map::new();
+                for key in ["name", "namespace"] {
+                    if let Some(value) = document.value.get("metadata").and_then(|metadata| metadata.get(key)) {
+                        metadata.insert(key.into(), fill(value, values));
+                    }
+                }
+                head.insert("metadata".into(), metadata.into());
+                ObjectId::of(&Value::Object(head))
+            })
+            .collect()
+    }
+}
+
+/// Collects canonical text, and a hole wherever the emitter meets one.
+struct Collector {
+    pieces: Vec<Piece>,
+}
+
+impl Sink for Collector {
+    fn text(&mut self, text: &str) {
+        match self.pieces.last_mut() {
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.pieces.push(Piece::Text(text.to_owned())),
+        }
+    }
+
+    fn take(&mut self, text: &str, place: Place) -> bool {
+        match hole(text) {
+            Some(index) => {
+                self.pieces.push(Piece::Hole(index, place));
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The number of the hole that a text is, if it is one.
+fn hole(text: &str) -> Option<usize> {
+    text.strip_prefix(OPEN)?.strip_suffix(CLOSE)?.parse().ok()
+}
+
+fn check_holes(node: &yaml::Node) -> Result<(), ShapeError> {
+    let is_part = |text: &str| text.contains([OPEN, CLOSE]);
+    match &node.value {
+        yaml::Value::Str(text) if is_part(text) && hole(text).is_none() => Err(ShapeError {
+            span: node.span,
+            message: "a value must be a whole scalar: join the parts inside the braces, {{ \"a-\" ~ b }}".into(),
+        }),
+        yaml::Value::Seq(items) => items.iter().try_for_each(check_holes),
+        yaml::Value::Map(entries) => entries.iter().try_for_each(|entry| {
+            if is_part(&entry.key) {
+                let message = "a key cannot be a value: give the whole mapping with the filter `yaml`".into();
+                return Err(ShapeError { span: entry.key_span, message });
+            }
+            check_holes(&entry.node)
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Adds the labels that every object carries; a template's own go before.
+fn add_labels(manifest: &mut Value) {
+    if manifest.get("kind").and_then(Value::as_str) == Some("Kustomization") && manifest.get("metadata").is_none() {
+        return;
+    }
+    let Some(Value::Object(metadata)) = manifest.get_mut("metadata") else { return };
+    let labels = metadata.entry("labels").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(labels) = labels {
+        for (key, value) in LABELS {
+            labels.entry(key).or_insert_with(|| value.into());
+        }
+    }
+}
+
+/// The labels that every object carries, for mappings of labels that are values themselves.
+pub fn with_labels(mut labels: Map<String, Value>) -> Value {
+    for (key, value) in LABELS {
+        labels.entry(key).or_insert_with(|| value.into());
+    }
+    labels.into()
+}
+
+fn fill(value: &Value, values: &[Value]) -> Value {
+    match value {
+        Value::String(text) => match hole(text) {
+            Some(index) => values.get(index).cloned().unwrap_or_default(),
+            None => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(|item| fill(item, values)).collect::<Vec<_>>().into(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| (key.clone(), fill(value, values))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// The hole with a number, as it stands in a text.
+pub fn hole_text(index: usize) -> Cow<'static, str> {
+    Cow::Owned(format!("{OPEN}{index}{CLOSE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_spliced_as_the_emitter_writes_them() {
+        let text = "kind: \u{E000}0\u{E001}\nspec:\n  list:\n    - \u{E000}1\u{E001}\n    - {a: \u{E000}2\u{E001}}\n  tree: \u{E000}3\u{E001}\n";
+        let shape = Shape::compile(text).unwrap();
+        for values in [
+            vec![json!("x"), json!("y: z"), json!("no"), json!({"b": [1], "a": {}})],
+            vec![json!("a\nb\n"), json!([1, [2]]), json!({"x": "y"}), json!([])],
+            vec![json!(1), json!(null), json!(true), json!("a\n\nb")],
+        ] {
+            let mut out = String::new();
+            shape.write(&values, &mut out);
+            let objects: Vec<Value> = shape.objects(&values).collect();
+            assert_eq!(out, yaml::emit_documents(&objects));
+            assert_eq!(yaml::parse(&out, Limits::MANIFEST).unwrap()[0].root.to_json(), objects[0]);
+        }
+    }
+
+    #[test]
+    fn a_value_in_part_of_a_scalar_or_key_is_refused() {
+        for text in [
+            "a: x\u{E000}0\u{E001}",
+            "a: \u{E000}0\u{E001}\u{E000}1\u{E001}",
+            "\u{E000}0\u{E001}: a",
+            "a: |\n  \u{E000}0\u{E001}\n",
+        ] {
+            assert!(Shape::compile(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Units: folders of families of manifests, each family one template and one file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+use tera::Context;
+
+use super::engine::{Rendered, Templates};
+use super::secrets::SecretsContext;
+use crate::finding::{Finding, Location};
+use crate::manifest::{Digest, ObjectId, Unit};
+
+/// A family of manifests: one template, one file, and exactly the objects that it must yield.
+#[derive(Debug, Clone)]
+pub struct Family {
+    template: &'static str,
+    file: String,
+    announced: Vec<ObjectId>,
+    enabled: bool,
+    extra: Option<(&'static str, Value)>,
+}
+
+impl Family {
+    /// A family that is rendered into `file`.
+    pub fn new(template: &'static str, file: impl Into<String>, announced: Vec<ObjectId>) -> Self {
+        Self { template, file: file.into(), announced, enabled: true, extra: None }
+    }
+
+    /// Renders the family only under a condition.
+    #[must_use]
+    pub fn when(mut self, condition: bool) -> Self {
+        self.enabled &= condition;
+        self
+    }
+
+    /// Gives the template one more value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &impl Serialize) -> Self {
+        self.extra = serde_json::to_value(value).ok().map(|value| (name, value));
+        self
+    }
+
+    /// What tells this family from another with the same context.
+    pub fn fingerprint(&self) -> String {
+        let extra = self.extra.as_ref().map(|(_, value)| value.to_string()).unwrap_or_default();
+        format!("{} {} {} {extra}", self.template, self.file, self.enabled)
+    }
+}
+
+/// A unit whose templates were rendered.
+#[derive(Debug, Clone)]
+pub struct RenderedUnit {
+    /// Path of its folder.
+    pub path: String,
+    /// Tenant that it belongs to.
+    pub tenant: Option<String>,
+    /// Digest of everything that it is rendered from.
+    pub inputs: Digest,
+    /// Files of manifests, by name.
+    pub files: BTreeMap<String, FileContent>,
+}
+
+/// What a file of a unit holds.
+#[derive(Debug, Clone)]
+pub enum FileContent {
+    /// A rendered template.
+    Template(Rendered),
+    /// Manifests that are shipped as they are.
+    Objects(Vec<Value>),
+}
+
+impl FileContent {
+    /// The canonical text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Template(rendered) => rendered.text(),
+            Self::Objects(objects) => crate::yaml::emit_documents(objects),
+        }
+    }
+
+    /// The identities of the manifests.
+    pub fn identities(&self) -> Vec<ObjectId> {
+        match self {
+            Self::Template(rendered) => rendered.identities().unwrap_or_default(),
+            Self::Objects(objects) => objects.iter().filter_map(|object| ObjectId::of(object).ok()).collect(),
+        }
+    }
+
+    /// The manifests.
+    pub fn objects(&self) -> Vec<Value> {
+        match self {
+            Self::Template(rendered) => rendered.objects().collect(),
+            Self::Objects(objects) => objects.clone(),
+        }
+    }
+}
+
+impl RenderedUnit {
+    /// The unit as bytes, with its `kustomization.yaml`.
+    pub fn finish(&self) -> Unit {
+        let mut files: BTreeMap<String, Vec<u8>> =
+            self.files.iter().map(|(name, content)| (name.clone(), content.text().into_bytes())).collect();
+        files.insert("kustomization.yaml".into(), kustomization(self.files.keys()).into_bytes());
+        Unit { path: self.path.clone(), inputs: self.inputs, files }
+    }
+}
+
+/// The file that names the others, for Flux, Argo CD and `kubectl kustomize`.
+fn kustomization<'a>(files: impl Iterator<Item = &'a String>) -> String {
+    let mut text = String::from("---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n");
+    for file in files {
+        text.push_str("- ");
+        text.push_str(file);
+        text.push('\n');
+    }
+    text
+}
+
+/// Renders the families of a unit.
+///
+/// # Errors
+/// Templates that fail, or that yield other objects than were announced.
+pub fn render(
+    templates: &Templates,
+    path: String,
+    tenant: Option<String>,
+    inputs: Digest,
+    context: &Value,
+    families: Vec<Family>,
+) -> Result<RenderedUnit, Vec<Finding>> {
+    let mut base = match Context::from_serialize(context) {
+        Ok(base) => base,
+        Err(error) => return Err(vec![Finding::invalid("render/context", error.to_string())]),
+    };
+    let (mut files, mut findings) = (BTreeMap::new(), Vec::new());
+    for family in families.into_iter().filter(|family| family.enabled) {
+        if let Some((name, value)) = &family.extra {
+            base.insert(*name, value);
+        }
+        let rendered = templates.render(family.template, &base).and_then(|rendered| exact(&family, rendered));
+        match rendered {
+            Ok(rendered) if family.announced.is_empty() => drop(rendered),
+            Ok(rendered) => drop(files.insert(family.file, FileContent::Template(rendered))),
+            Err(finding) => findings.push(match &tenant {
+                Some(tenant) => finding.tenant(tenant),
+                None => finding,
+            }),
+        }
+    }
+    if findings.is_empty() { Ok(RenderedUnit { path, tenant, inputs, files }) } else { Err(findings) }
+}
+
+/// The rendered family, if it yields exactly the announced objects.
+fn exact(family: &Family, rendered: Rendered) -> Result<Rendered, Finding> {
+    let refuse = |message: String| {
+        let place = Location::file(format!("templates/{}", family.template));
+        Finding::invalid("render/objects", message).at(place)
+    };
+    let yielded = rendered.identities().map_err(|error| refuse(format!("an object without identity: {error}")))?;
+    let distinct: BTreeSet<&ObjectId> = yielded.iter().collect();
+    let announced: BTreeSet<&ObjectId> = family.announced.iter().collect();
+    if distinct.len() != yielded.len() {
+        return Err(refuse("the template yields an object twice".into()));
+    }
+    if distinct != announced {
+        let list = |ids: Vec<&&ObjectId>| {
+            ids.iter().map(|id| format!("{id} ({})", id.api_version)).collect::<Vec<_>>().join(", ")
+        };
+        let missing = list(announced.difference(&distinct).collect());
+        let surplus = list(distinct.difference(&announced).collect());
+        let finding = refuse("the template does not yield exactly the announced objects".into());
+        let finding = if missing.is_empty() { finding } else { finding.expected(missing) };
+        return Err(if surplus.is_empty() { finding } else { finding.found(surplus) });
+    }
+    Ok(rendered)
+}
+
+/// Objects of the secrets' templates, without the stores.
+pub fn secret_objects(context: &SecretsContext) -> Vec<ObjectId> {
+    let namespace = context.namespace.as_str();
+    let mut objects = Vec::new();
+    for generator in &context.generators {
+        objects.push(ObjectId::namespaced(
+            "generators.external-secrets.io/v1alpha1",
+            "Password",
+            namespace,
+            &generator.name,
+        ));
+        objects.push(ObjectId::namespaced("external-secrets.io/v1alpha1", "PushSecret", namespace, &generator.name));
+    }
+    for secret in &context.external {
+        objects.push(ObjectId::namespaced("external-secrets.io/v1", "ExternalSecret", namespace, &secret.name));
+    }
+    objects
+}
+
+/// Objects of the accounts' templates.
+pub fn rbac_objects(accounts: &Value, namespace: &str, flux: bool) -> Vec<ObjectId> {
+    const RBAC: &str = "rbac.authorization.k8s.io/v1";
+    let mut objects = Vec::new();
+    for account in accounts.as_array().into_iter().flatten() {
+        let name = account["name"].as_str().unwrap_or_default();
+        objects.push(ObjectId::namespaced("v1", "ServiceAccount", namespace, name));
+        if !account["secrets"].is_null() {
+            objects.push(ObjectId::namespaced(RBAC, "Role", namespace, format!("{name}-secrets")));
+            objects.push(ObjectId::namespaced(RBAC, "RoleBinding", namespace, format!("{name}-secrets")));
+        }
+    }
+    if flux {
+        objects.push(ObjectId::namespaced("v1", "ServiceAccount", namespace, "helm-deployer"));
+        objects.push(ObjectId::namespaced(RBAC, "Role", namespace, "helm-deployer"));
+        objects.push(ObjectId::namespaced(RBAC, "RoleBinding", namespace, "helm-deployer"));
+    }
+    objects
+}

@@ -1,0 +1,28 @@
+//! One report model, many formats.
+
+mod json;
+mod text;
+
+pub use json::json;
+pub use text::{Style, text};
+
+use crate::check::Verdict;
+use crate::finding::{Finding, Severity};
+
+/// What a command found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The command.
+    pub command: &'static str,
+    /// One verdict a check, where checks ran.
+    pub verdicts: Vec<Verdict>,
+    /// The findings, sorted.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// How many findings have a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
