@@ -34,7 +34,7 @@ pub(crate) struct Builder<'s> {
 }
 
 /// Kinds that make pods.
-const WORKLOADS: &[&str] =
+pub(crate) const WORKLOADS: &[&str] =
     &["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController"];
 
 /// Kinds that decide about traffic and that the engine does not know: tiers, other plugins, redirections.
@@ -227,7 +227,7 @@ impl<'s> Builder<'s> {
             _ if is_namespaced => "default",
             _ => "",
         };
-        let at = At { document, pointer: node.pointer().into() };
+        let at = At { document, pointer: format!("{}/metadata/name", node.pointer()).into() };
         let (namespace, name) = (self.interner.intern(namespace), self.interner.intern(name));
         let identity = Identity { namespace, name, at: at.clone() };
         if metadata.get("name").is_some() && self.seen.insert((kind, namespace, name), at.clone()).is_some() {
@@ -301,8 +301,17 @@ impl<'s> Builder<'s> {
                 (parsed.subject, parsed.ingress, parsed.egress)
             } else {
                 let version = self.settings.cilium;
-                let mut context = cilium::Context { interner: &mut self.interner, version, namespace };
+                let empty_lists = Vec::new();
+                let mut context = cilium::Context { interner: &mut self.interner, version, namespace, empty_lists };
                 let parsed = cilium::parse(spec, &mut context)?;
+                for pointer in context.empty_lists {
+                    self.notes.push(Note {
+                        rule: "empty-peer-list",
+                        at: At { document: identity.at.document, pointer: pointer.into() },
+                        object: object_name(kind.name(), node),
+                        message: "an empty list of peers selects nobody: the rule matches nothing".to_owned(),
+                    });
+                }
                 if parsed.foreign_subject {
                     self.notes.push(Note {
                         rule: "contradictory-subject",
@@ -328,7 +337,7 @@ impl<'s> Builder<'s> {
             return Err(Refusals(self.refused));
         }
         let mut pods = self.pods();
-        let stand_ins = stand_in::pods(self.settings, &mut self.interner, &self.policies);
+        let stand_ins = stand_in::pods(self.settings, &mut self.interner, &self.policies, &self.namespaces);
         pods.extend(stand_ins);
         let namespaces = self.all_namespaces(&pods);
         let index: HashMap<Sym, u32> = namespaces.iter().zip(0..).map(|(namespace, at)| (namespace.name, at)).collect();
@@ -422,7 +431,7 @@ impl<'s> Builder<'s> {
         let mut namespaces: Vec<Namespace> = Vec::with_capacity(labels.len());
         for (name, (declared, at)) in labels {
             let labels = namespace_labels(name, &declared, self.settings, &mut self.interner);
-            namespaces.push(Namespace { name, labels, at, pods: 0..0, policies: 0..0 });
+            namespaces.push(Namespace { name, declared, labels, at, pods: 0..0, policies: 0..0 });
         }
         namespaces.sort_by(|a, b| self.interner.text(a.name).cmp(self.interner.text(b.name)));
         namespaces

@@ -17,6 +17,8 @@ pub(crate) struct Context<'c> {
     pub version: CiliumVersion,
     /// The policy's namespace; absent for a clusterwide policy.
     pub namespace: Option<Sym>,
+    /// Fields whose list of peers is empty, as JSON pointers.
+    pub empty_lists: Vec<String>,
 }
 
 /// The parts of one `spec`.

@@ -41,7 +41,10 @@ pub(crate) fn parse(
         ([], _) => Ok(Selected::Unrestricted),
         // Below 1.15 an empty list counted as absent (cilium/cilium#29608).
         (_, []) if context.version < CiliumVersion::EMPTY_LIST_SELECTS_NOTHING => Ok(Selected::Unrestricted),
-        (_, []) => Ok(Selected::These(Vec::new())),
+        (_, []) => {
+            context.empty_lists.extend(present.iter().filter_map(|field| rule.get(field)).map(|list| list.pointer()));
+            Ok(Selected::These(Vec::new()))
+        }
         ([_], [field]) => Ok(Selected::These(items(rule, field, action, context)?)),
         (_, [one, other, ..]) => Err(Fault::void(rule, &format!("one rule cannot combine {one} and {other}"))),
         // Releases differ in whether the empty list wins (cilium/cilium#33439).
@@ -126,7 +129,10 @@ fn key<'k>(node: &Node<'_, '_>, requirement: &Written<'k>) -> Result<Key<'k>, Fa
     let text = requirement.key;
     let (source, name) = text.split_once(':').unwrap_or(("any", text));
     if name.contains(':') {
-        return Err(Fault::void(node, &format!("the key `{text}` has a second colon: Cilium drops the whole policy")));
+        let message = format!("the key `{text}` has a second colon: Cilium drops the whole policy");
+        let labels = node.get("matchLabels");
+        let field = labels.as_ref().and_then(|labels| labels.get(text));
+        return Err(Fault::void(field.as_ref().unwrap_or(node), &message));
     }
     if source == "reserved" {
         let is_plain = requirement.operator == Operator::Exists || requirement.values == [""];

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Direction, Entity};
 use super::ports::{PortSet, Protocol};
 use super::rbac::Power;
-use super::settings::{Resolver, StandIn};
+use super::settings::{Profile, Resolver, StandIn};
 
 /// A file of claims.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -103,12 +103,19 @@ pub struct Claim {
     /// Flows that `forbid` does not mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<Flow>,
+    /// Each side has to block a forbidden flow by itself: the sources if the destinations were open, and the
+    /// destinations if the sources were. Without it, one side is enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub each_side: bool,
     /// These pods refuse what no rule allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolate: Option<Isolation>,
     /// Service accounts of these namespaces cannot do this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub powerless: Option<Powerless>,
+    /// The profile that the claim is about; both without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Whether the claim holds as long as one of its ends does not exist. Without it, such a claim is not checkable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub when_present: bool,
@@ -125,6 +132,9 @@ pub struct Flow {
     /// Ports of the destination, as `TCP/443`, `UDP/53`, `TCP/8000-8010`, `TCP` or `ICMP`. Without any: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortRange>,
+    /// A required flow works as soon as any of the ports is open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_port: bool,
 }
 
 /// A class of ends: pods, outside addresses, a machine of the cluster, or DNS names. Exactly one of `namespace`,
@@ -311,6 +321,30 @@ impl Flow {
 }
 
 impl Claims {
+    /// The same claims about a namespace of another name, for installs that do not use the usual one.
+    #[must_use]
+    pub fn with_namespace(mut self, usual: &str, actual: &str) -> Self {
+        let rename = |name: &mut String| {
+            if name == usual {
+                actual.clone_into(name);
+            }
+        };
+        self.assume.workloads.iter_mut().for_each(|one| rename(&mut one.namespace));
+        for claim in &mut self.claims {
+            let flows = claim
+                .require
+                .iter_mut()
+                .chain(&mut claim.require_any)
+                .chain(&mut claim.forbid)
+                .chain(&mut claim.unless);
+            let ends = flows.flat_map(|flow| [&mut flow.from, &mut flow.to]);
+            let classes = ends.chain(claim.isolate.iter_mut().map(|one| &mut one.class));
+            classes.filter_map(|class| class.namespace.as_mut()).for_each(rename);
+            claim.powerless.iter_mut().for_each(|one| rename(&mut one.namespace));
+        }
+        self
+    }
+
     /// What is wrong with the file beyond its shape: unknown groups, claims that claim nothing, ids given twice.
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
@@ -369,7 +403,8 @@ impl Claims {
         if kinds.iter().filter(|one| **one).count() != 1 {
             faults.push("an end needs exactly one of namespace, outside, entity and names".to_owned());
         }
-        let group_of = |class: &Class| class.namespace.as_deref().and_then(|name| name.strip_prefix('$')).map(str::to_owned);
+        let group_of =
+            |class: &Class| class.namespace.as_deref().and_then(|name| name.strip_prefix('$')).map(str::to_owned);
         match group_of(class).as_deref() {
             None | Some("elsewhere") => {}
             Some("other") => {
@@ -392,7 +427,8 @@ mod tests {
         serde_yaml::from_str(yaml).unwrap()
     }
 
-    const HEAD: &str = "apiVersion: tenantry.io/v1\nkind: NetworkClaims\nname: x\ngroups: {tenant: {labels: {tenant: 'true'}}}\n";
+    const HEAD: &str =
+        "apiVersion: tenantry.io/v1\nkind: NetworkClaims\nname: x\ngroups: {tenant: {labels: {tenant: 'true'}}}\n";
 
     #[test]
     fn ports_as_people_write_them() {
@@ -437,6 +473,17 @@ mod tests {
         }
         let twice = claims(&format!("{HEAD}claims:\n- {{id: a, text: t}}\n- {{id: a, text: t}}\n"));
         assert!(twice.faults().iter().any(|fault| fault.contains("given twice")));
+    }
+
+    #[test]
+    fn a_namespace_of_another_name() {
+        let file = claims(&format!(
+            "{HEAD}assume: {{workloads: [{{namespace: ingress, name: c}}]}}\nclaims:\n\
+             - {{id: a, text: t, require: {{from: {{namespace: ingress}}, to: {{namespace: $tenant}}, ports: [TCP/1]}}}}\n"
+        ));
+        let file = file.with_namespace("ingress", "edge");
+        assert_eq!(file.assume.workloads[0].namespace, "edge");
+        assert_eq!(file.claims[0].require.as_ref().unwrap().from.namespace.as_deref(), Some("edge"));
     }
 
     #[test]

@@ -187,9 +187,7 @@ impl<'m> Lister<'m> {
             let flow = decide::side(self.model, pod, Direction::Egress, &Party::Entity(entity), Bound::Certain).flow;
             row.push((format!("{{{}}}", entity.name()), flow));
         }
-        for pattern in outside::mentioned_names(self.model, pod) {
-            row.push((format!("{pattern}[FQDN]"), outside::to_names(self.model, pod, &pattern)));
-        }
+        row.extend(outside::names(self.model, pod).into_iter().map(|(name, flow)| (format!("{name}[FQDN]"), flow)));
         row
     }
 

@@ -1,9 +1,9 @@
 //! From the text of a YAML or JSON file to the documents that the engine reads.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::input::{LineIndex, Source};
-use crate::yaml::{self, Limits, SyntaxError};
+use crate::yaml::{self, Document, Limits, SyntaxError};
 
 /// Reads the documents of a file. `file` is what reports call it.
 ///
@@ -12,20 +12,23 @@ use crate::yaml::{self, Limits, SyntaxError};
 pub fn documents(text: &str, file: &str) -> Result<Vec<Source>, SyntaxError> {
     let (text, file): (Arc<str>, Arc<str>) = (text.into(), file.into());
     let parsed = yaml::parse(&text, Limits::MANIFEST)?;
+    // Lines are asked for in reports only; a file is then read once more, so that a fleet of thousands of files does not
+    // keep the place of every value.
+    let places: Arc<OnceLock<Vec<Document>>> = Arc::default();
     let sources = parsed.iter().enumerate().map(|(position, document)| {
-        // Lines are asked for in reports only; the file is then read once more, so that a fleet of thousands of files
-        // does not keep the place of every value.
-        let text = text.clone();
-        let lines = LineIndex::lazy(move |pointer| line(&text, position, pointer));
+        let (text, places) = (text.clone(), places.clone());
+        let lines = LineIndex::lazy(move |pointer| {
+            let documents = places.get_or_init(|| yaml::parse(&text, Limits::MANIFEST).unwrap_or_default());
+            documents.get(position).and_then(|document| line(document, pointer))
+        });
         Source { value: document.root.to_json(), file: file.clone(), lines }
     });
     Ok(sources.collect())
 }
 
 /// The line of the field at a JSON pointer; of its key if it is the value of one.
-fn line(text: &str, document: usize, pointer: &str) -> Option<u32> {
-    let documents = yaml::parse(text, Limits::MANIFEST).ok()?;
-    let mut node = &documents.get(document)?.root;
+fn line(document: &Document, pointer: &str) -> Option<u32> {
+    let mut node = &document.root;
     let mut line = node.span.line;
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");

@@ -90,6 +90,26 @@ impl End {
     }
 }
 
+/// Ends that the prover builds.
+impl End {
+    pub(crate) fn of(model: &Model, party: Party) -> Self {
+        let text = match &party {
+            Party::Pod(pod) => model.pod_name(*pod),
+            Party::Addresses(set) => set.to_string(),
+            Party::Entity(entity) => format!("{{{}}}", entity.name()),
+            Party::Name(name) => name.to_string(),
+            Party::Stranger => "a pod of an unknown namespace".to_owned(),
+        };
+        Self { text, kind: EndKind::Party(party) }
+    }
+}
+
+/// Explains a connection between two parties, about the given ports: why it is possible, or why it is not certain.
+pub(crate) fn between(model: &Model, from: Party, to: Party, ports: &PortSet, bound: Bound) -> Explanation {
+    let (src, dst) = (End::of(model, from.clone()), End::of(model, to.clone()));
+    one(model, (&src, &from), (&dst, &to), Some(ports.clone()), bound)
+}
+
 fn workload(model: &Model, text: &str) -> Result<u32, UnknownEnd> {
     let mut found: Vec<(String, u32)> =
         model.pod_ids().map(|pod| (model.pod_name(pod), pod)).filter(|(name, _)| is_workload(name, text)).collect();
@@ -206,7 +226,8 @@ pub fn explain(model: &Model, src: &End, dst: &End, port: Option<(Protocol, u16)
     };
     match &dst.kind {
         EndKind::Party(to) => {
-            vec![one(model, (src, from), (dst, to), port.map(|(protocol, port)| PortSet::one(protocol, port)))]
+            let wanted = port.map(|(protocol, port)| PortSet::one(protocol, port));
+            vec![one(model, (src, from), (dst, to), wanted, Bound::Certain)]
         }
         EndKind::Service(position) => through_service(model, (src, from), dst, *position, port),
     }
@@ -246,7 +267,7 @@ fn through_service(
             }
         }
         let end = End { text: model.pod_name(pod), kind: EndKind::Party(Party::Pod(pod)) };
-        let mut answer = one(model, src, (&end, &Party::Pod(pod)), Some(ports.clone()));
+        let mut answer = one(model, src, (&end, &Party::Pod(pod)), Some(ports.clone()), Bound::Certain);
         answer.via = Some(match port {
             Some((protocol, port)) => format!("{} {protocol} {port} -> {ports}", dst.text),
             None => format!("{} -> {ports}", dst.text),
@@ -258,7 +279,13 @@ fn through_service(
     answers
 }
 
-fn one(model: &Model, (src, from): (&End, &Party), (dst, to): (&End, &Party), wanted: Option<PortSet>) -> Explanation {
+fn one(
+    model: &Model,
+    (src, from): (&End, &Party),
+    (dst, to): (&End, &Party),
+    wanted: Option<PortSet>,
+    reported: Bound,
+) -> Explanation {
     let sides = |bound| {
         (side_of(model, from, Direction::Egress, to, bound), side_of(model, to, Direction::Ingress, from, bound))
     };
@@ -275,6 +302,10 @@ fn one(model: &Model, (src, from): (&End, &Party), (dst, to): (&End, &Party), wa
     let allowed = match &wanted {
         Some(ports) => !ports.is_none() && ports.is_subset(&certain),
         None => !certain.is_none(),
+    };
+    let (egress, ingress) = match reported {
+        Bound::Certain => (egress, ingress),
+        Bound::Possible => (possible_egress, possible_ingress),
     };
     let report = |subject: &End, direction, side: &Side| side_report(model, subject, direction, side, wanted.as_ref());
     Explanation {

@@ -52,6 +52,8 @@ pub(crate) struct Document {
 #[derive(Debug)]
 pub(crate) struct Namespace {
     pub name: Sym,
+    /// As the manifest declares them.
+    pub declared: Labels,
     /// As policies see them, the name and `kubernetes.io/metadata.name` included.
     pub labels: Labels,
     /// Absent if no manifest declares the namespace.
@@ -141,8 +143,13 @@ impl Model {
         Place { file: document.file.clone(), line: document.lines.line(&at.pointer) }
     }
 
+    /// Where a policy is: at its name, or at its entry in a list of specs.
     pub(crate) fn policy_at(&self, policy: &Policy) -> At {
-        At { document: policy.document, pointer: policy.spec.clone() }
+        let pointer = match policy.spec.strip_suffix("/spec") {
+            Some(object) => format!("{object}/metadata/name").into(),
+            None => policy.spec.clone(),
+        };
+        At { document: policy.document, pointer }
     }
 
     pub(crate) fn rule_place(&self, policy: &Policy, rule: &Rule) -> Place {

@@ -1,7 +1,7 @@
 //! What pods exchange with the world: address ranges, machines of the cluster, DNS names.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::addresses::{IpSet, partition};
@@ -129,14 +129,9 @@ pub(crate) fn mentioned_machines(model: &Model, pod: u32, direction: Direction) 
         .collect()
 }
 
-/// Names that a pod's policies speak of.
-pub(crate) fn mentioned_names(model: &Model, pod: u32) -> BTreeSet<Pattern> {
-    peers(model, pod, Direction::Egress)
-        .filter_map(|peer| match peer {
-            Peer::Names(pattern) => Some(pattern.clone()),
-            _ => None,
-        })
-        .collect()
+/// Whether a pod's policies speak of DNS names.
+pub(crate) fn mentions_names(model: &Model, pod: u32) -> bool {
+    peers(model, pod, Direction::Egress).any(|peer| matches!(peer, Peer::Names(_)))
 }
 
 fn peers(model: &Model, pod: u32, direction: Direction) -> impl Iterator<Item = &Peer> {
@@ -144,26 +139,38 @@ fn peers(model: &Model, pod: u32, direction: Direction) -> impl Iterator<Item = 
     rules.flat_map(|rule| rule.peers.iter().map(|item| &item.peer))
 }
 
-/// What a pod may send to the addresses behind the names of a pattern that its policies mention. A name that the pod
+/// The names that a pod's policies speak of, with what the pod may send to the addresses behind them. A name that the pod
 /// cannot resolve through Cilium's proxy opens nothing.
-pub(crate) fn to_names(model: &Model, pod: u32, pattern: &Pattern) -> PortSet {
-    if pattern.is_in_cluster() {
-        return PortSet::none();
-    }
-    let resolution = super::names::resolution(model, pod);
-    let is_learnt = resolution.learns_all(pattern);
-    let mut named = PortSet::none();
+pub(crate) fn names(model: &Model, pod: u32) -> BTreeMap<Pattern, PortSet> {
+    let mut written: BTreeMap<&Pattern, PortSet> = BTreeMap::new();
     for (_, policy) in model.deciding(pod, Direction::Egress) {
         for rule in policy.egress.rules.iter().filter(|rule| rule.action == Action::Allow) {
-            let is_covered =
-                rule.peers.iter().any(|item| matches!(&item.peer, Peer::Names(own) if own.covers(pattern)));
-            if is_covered && is_learnt {
-                named = named.union(&decide::resolve(model, rule, None));
+            for item in &rule.peers {
+                if let Peer::Names(pattern) = &item.peer {
+                    let ports = written.entry(pattern).or_default();
+                    *ports = ports.union(&decide::resolve(model, rule, None));
+                }
             }
         }
     }
+    if written.is_empty() {
+        return BTreeMap::new();
+    }
+    let resolution = super::names::resolution(model, pod);
+    let globs: Vec<(&Pattern, PortSet)> = written
+        .iter()
+        .filter(|(pattern, _)| matches!(pattern, Pattern::Glob(_)))
+        .map(|(pattern, ports)| (*pattern, ports.clone()))
+        .collect();
     // Whatever is open to every address is open to those behind a name; a deny on the world closes both.
     let anonymous = decide::side(model, pod, Direction::Egress, &Party::Name("name.invalid".into()), Bound::Certain);
     let denied = anonymous.denying.iter().fold(PortSet::none(), |all, one| all.union(&one.ports));
-    named.difference(&denied).union(&anonymous.flow)
+    let open = |(pattern, own): (&Pattern, PortSet)| {
+        let is_learnt = !pattern.is_in_cluster() && resolution.learns_all(pattern);
+        let covering = globs.iter().filter(|(glob, _)| glob.covers(pattern));
+        let named = if is_learnt { covering.fold(own, |all, (_, ports)| all.union(ports)) } else { PortSet::none() };
+        let flow = if pattern.is_in_cluster() { PortSet::none() } else { anonymous.flow.clone() };
+        (pattern.clone(), named.difference(&denied).union(&flow))
+    };
+    written.into_iter().map(open).collect()
 }

@@ -3,6 +3,9 @@
 //! Source: Kubernetes documentation, *Using RBAC Authorization*. Whoever may write a Namespace may give it any label,
 //! and so any peer that policies select by namespace label.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::input::Refusal;
 use super::label::{Interner, Sym};
 use super::objects::{At, Identity};
@@ -24,8 +27,9 @@ pub(crate) struct Role {
 }
 
 /// Something that isolation depends on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) enum Power {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
     /// To write namespaces, their labels included.
     WriteNamespaces,
     /// To write policies.
@@ -110,5 +114,43 @@ fn group_accounts(name: &str, interner: &mut Interner) -> Option<(Option<Sym>, O
     match name {
         "system:serviceaccounts" | "system:authenticated" => Some((None, None)),
         _ => name.strip_prefix("system:serviceaccounts:").map(|namespace| (Some(interner.intern(namespace)), None)),
+    }
+}
+
+/// A service account that has a power, and the rule and binding that give it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Holder {
+    /// Absent for every account of every namespace.
+    pub namespace: Option<Sym>,
+    /// Absent for every account of the namespace.
+    pub account: Option<Sym>,
+    pub power: Power,
+    pub rule: At,
+    pub binding: At,
+}
+
+impl Grants {
+    /// Everyone who has a power over the whole cluster or over a namespace. A RoleBinding gives nothing on namespaces,
+    /// which are cluster-scoped, and nothing outside of its own namespace.
+    pub fn holders(&self) -> Vec<Holder> {
+        let mut holders = Vec::new();
+        for binding in &self.bindings {
+            let role = self.roles.iter().find(|role| {
+                let is_near = role.is_cluster_role || role.identity.namespace == binding.identity.namespace;
+                role.identity.name == binding.role && role.is_cluster_role == binding.role_is_cluster && is_near
+            });
+            for (rule, power) in role.iter().flat_map(|role| &role.powers) {
+                if *power == Power::WriteNamespaces && !binding.is_cluster_binding {
+                    continue;
+                }
+                for (namespace, account) in &binding.accounts {
+                    let (namespace, account, power) = (*namespace, *account, *power);
+                    let (rule, binding) = (rule.clone(), binding.identity.at.clone());
+                    holders.push(Holder { namespace, account, power, rule, binding });
+                }
+            }
+        }
+        holders.sort();
+        holders
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::classes::{Class, Classes, Profile, Rarity, Term, Who, node_flow};
 use super::decide;
 use super::model::Model;
-use super::party::Bound;
+use super::party::{Bound, Party};
 use super::policy::{Action, Direction, Ports};
 use super::ports::PortSet;
 
@@ -28,7 +28,21 @@ pub(crate) struct Reach<'m> {
     pub model: &'m Model,
     pub classes: Classes,
     everything: PortSet,
-    memo: RefCell<HashMap<(u32, u32, Relation, Bound), PortSet>>,
+    memo: RefCell<HashMap<(u32, u32, Relation, Bound), Sides>>,
+}
+
+/// What each side of a pair lets through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Sides {
+    pub egress: PortSet,
+    pub ingress: PortSet,
+}
+
+impl Sides {
+    /// What both sides let through.
+    pub fn flow(&self) -> PortSet {
+        self.egress.intersection(&self.ingress)
+    }
 }
 
 impl<'m> Reach<'m> {
@@ -43,11 +57,7 @@ impl<'m> Reach<'m> {
 
     /// What flows from one pod to another. A pod and itself stand for two replicas.
     pub fn flow(&self, from: u32, to: u32, bound: Bound) -> PortSet {
-        if self.classes.exceptions.contains(&(from, to)) {
-            return decide::flow(self.model, from, to, bound);
-        }
-        let (a, b) = (self.classes.class_of[from as usize], self.classes.class_of[to as usize]);
-        self.class_flow(a, b, self.relation(from, to), bound)
+        self.sides(from, to, bound).flow()
     }
 
     pub fn relation(&self, from: u32, to: u32) -> Relation {
@@ -55,24 +65,40 @@ impl<'m> Reach<'m> {
         if namespace(from) == namespace(to) { Relation::Same } else { Relation::Different }
     }
 
-    /// What flows from any pod of class `a` to any pod of class `b` in that relation, exceptions aside.
-    pub fn class_flow(&self, a: u32, b: u32, relation: Relation, bound: Bound) -> PortSet {
-        if let Some(flow) = self.memo.borrow().get(&(a, b, relation, bound)) {
-            return flow.clone();
+    /// What each side of two classes lets through in that relation, exceptions aside.
+    pub fn class_sides(&self, a: u32, b: u32, relation: Relation, bound: Bound) -> Sides {
+        if let Some(sides) = self.memo.borrow().get(&(a, b, relation, bound)) {
+            return sides.clone();
         }
-        let flow = self.compute(a, b, relation, bound);
-        self.memo.borrow_mut().insert((a, b, relation, bound), flow.clone());
-        flow
+        let (source, target) = (&self.classes.classes[a as usize], &self.classes.classes[b as usize]);
+        let sides = Sides {
+            egress: self.side(source, Direction::Egress, target, target, relation, bound),
+            ingress: self.side(target, Direction::Ingress, source, target, relation, bound),
+        };
+        self.memo.borrow_mut().insert((a, b, relation, bound), sides.clone());
+        sides
     }
 
-    /// As [`Reach::class_flow`], without remembering the answer.
+    /// What each side of a pair of pods lets through.
+    pub fn sides(&self, from: u32, to: u32, bound: Bound) -> Sides {
+        if self.classes.exceptions.contains(&(from, to)) {
+            return Sides {
+                egress: decide::side(self.model, from, Direction::Egress, &Party::Pod(to), bound).flow,
+                ingress: decide::side(self.model, to, Direction::Ingress, &Party::Pod(from), bound).flow,
+            };
+        }
+        let (a, b) = (self.classes.class_of[from as usize], self.classes.class_of[to as usize]);
+        self.class_sides(a, b, self.relation(from, to), bound)
+    }
+
+    /// What flows between two classes, without remembering the answer and without the second side if the first refuses.
     pub fn compute(&self, a: u32, b: u32, relation: Relation, bound: Bound) -> PortSet {
-        let (source, destination) = (&self.classes.classes[a as usize], &self.classes.classes[b as usize]);
-        let egress = self.side(source, Direction::Egress, destination, destination, relation, bound);
+        let (source, target) = (&self.classes.classes[a as usize], &self.classes.classes[b as usize]);
+        let egress = self.side(source, Direction::Egress, target, target, relation, bound);
         if egress.is_none() {
             return egress;
         }
-        egress.intersection(&self.side(destination, Direction::Ingress, source, destination, relation, bound))
+        egress.intersection(&self.side(target, Direction::Ingress, source, target, relation, bound))
     }
 
     fn side(

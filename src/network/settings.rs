@@ -5,13 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::IpSet;
 use super::identity::LabelFilter;
 use super::ports::Protocol;
 
 /// Whose semantics hold.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// NetworkPolicy v1 as the Kubernetes documentation defines it; Cilium's own kinds are enforced by nobody.
@@ -77,13 +79,17 @@ impl FromStr for CiliumVersion {
 }
 
 /// A pod that the manifests do not contain but that the answers need: cluster DNS, an ingress controller, a stranger.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StandIn {
-    /// Its namespace; created if the manifests have none of that name.
+    /// Its namespace, created if the manifests have none of that name; `$group` means one such pod in each namespace
+    /// of the group.
     pub namespace: String,
     /// Its name in reports.
     pub name: String,
+    /// The kind of workload that makes it, for reports; `Assumed` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Its labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -100,7 +106,7 @@ pub struct StandIn {
 }
 
 /// A container port of a [`StandIn`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StandInPort {
     /// The name that a policy may use.
@@ -118,7 +124,7 @@ fn tcp() -> String {
 }
 
 /// The cluster's DNS resolver, which `toFQDNs` rules depend on.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resolver {
     /// The namespace of the resolver's pods.
@@ -173,6 +179,8 @@ pub struct Settings {
     pub resolver: Resolver,
     /// Pods that the manifests do not contain.
     pub stand_ins: Vec<StandIn>,
+    /// Groups of namespaces that stand-ins speak of: all of these labels.
+    pub groups: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Settings {
@@ -191,7 +199,14 @@ impl Settings {
             api_server: Vec::new(),
             resolver: Resolver::default(),
             stand_ins: Vec::new(),
+            groups: BTreeMap::new(),
         }
+    }
+
+    /// Addresses that are known to be in the cluster, and so not outside of it.
+    pub(crate) fn inside(&self) -> IpSet {
+        let known = [&self.pod_cidrs, &self.service_cidrs, &self.node_cidrs, &self.api_server];
+        IpSet::of_all(known.into_iter().flatten())
     }
 
     pub(crate) fn is_cilium(&self) -> bool {
