@@ -20,6 +20,7 @@ pub mod config;
 pub mod error;
 pub mod finding;
 pub mod manifest;
+pub mod network;
 pub mod output;
 pub mod plan;
 pub mod render;
