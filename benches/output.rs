@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tenantry::check::{Input, Verified};
 use tenantry::manifest::tree::{Changes, Digest, Provenance, Unit};
 use tenantry::output::{Edits, Identity, Message, Options, Outcome, Repo, Target, Time, dir};
 
@@ -154,6 +155,14 @@ fn baseline(path: &Path) -> usize {
     baseline.units.len()
 }
 
+/// Changes that passed the gate, which sees no manifests here: this is about where bytes go.
+fn checked(changes: &Changes) -> Verified {
+    let source = tenantry::source::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let fleet = tenantry::config::parse(&source).0.unwrap();
+    let input = Input { source: &source, fleet: &fleet, units: &[] };
+    tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
+}
+
 fn commit(path: &Path, changes: &Changes) {
     let mut repo = Repo::open(&target(path), None).unwrap();
     let baseline = repo.baseline().unwrap();
@@ -163,13 +172,13 @@ fn commit(path: &Path, changes: &Changes) {
         author: Some(Identity { name: "A".into(), email: "a@example.com".into() }),
         ..Message::default()
     };
-    let outcome = repo.commit(&baseline, changes, &message, OPTIONS).unwrap();
+    let outcome = repo.commit(&baseline, &checked(changes), &message, OPTIONS).unwrap();
     assert!(!matches!(outcome, Outcome::Moved { .. }));
 }
 
 fn write_files(path: &Path, changes: &Changes) {
     let baseline = dir::baseline(path).unwrap();
-    let outcome = dir::write(path, &baseline, changes, OPTIONS).unwrap();
+    let outcome = dir::write(path, &baseline, &checked(changes), OPTIONS).unwrap();
     assert!(matches!(outcome, dir::Outcome::Written { .. }));
 }
 

@@ -65,7 +65,7 @@ fn into_repository(
         let message = message(loaded, &origin, &checked.counts);
         let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
         last = Instant::now();
-        Ok((verified.into_changes(), message))
+        Ok((verified, message))
     });
     if refused.is_none() {
         timings.since("commit", last);
@@ -96,7 +96,7 @@ fn into_folder(screen: &Screen, args: &RenderArgs, loaded: &Loaded, out: &Path, 
         Err(Refused(code)) => return Ok(code),
     };
     let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
-    let outcome = timings.step("write", || output::dir::write(out, &baseline, verified.changes(), options(args)))?;
+    let outcome = timings.step("write", || output::dir::write(out, &baseline, &verified, options(args)))?;
     summary(screen, &checked.counts);
     match outcome {
         output::dir::Outcome::Unchanged => screen.say(&format!("nothing changed: {} stays", out.display())),

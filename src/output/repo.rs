@@ -16,8 +16,9 @@ use super::remote::Remote;
 use super::target::{Location, Target};
 use super::tree::{self, Memo};
 use super::units::{Baseline, Edits};
+use crate::check::Verified;
 use crate::error::{Error, Result};
-use crate::manifest::tree::{Changes, Digest};
+use crate::manifest::tree::Digest;
 
 /// How often a write is planned again because somebody else was faster.
 const ATTEMPTS: usize = 20;
@@ -104,12 +105,12 @@ pub enum WorkTree {
 pub fn publish(
     repo: &mut Repo,
     options: Options<'_>,
-    mut plan: impl FnMut(&Baseline) -> Result<(Changes, Message)>,
+    mut plan: impl FnMut(&Baseline) -> Result<(Verified, Message)>,
 ) -> Result<Outcome> {
     for _ in 0..ATTEMPTS {
         let baseline = repo.baseline()?;
-        let (changes, message) = plan(&baseline)?;
-        match repo.commit(&baseline, &changes, &message, options)? {
+        let (verified, message) = plan(&baseline)?;
+        match repo.commit(&baseline, &verified, &message, options)? {
             Outcome::Moved { .. } => {}
             done => return Ok(done),
         }
@@ -165,7 +166,8 @@ impl Repo {
     ///
     /// # Errors
     /// Those of [`commit`](Self::commit) that can be told beforehand.
-    pub fn is_stale(&self, baseline: &Baseline, changes: &Changes, options: Options<'_>) -> Result<bool> {
+    pub fn is_stale(&self, baseline: &Baseline, verified: &Verified, options: Options<'_>) -> Result<bool> {
+        let changes = verified.changes();
         baseline.admit(changes, options.edits)?;
         match &self.git {
             Some(git) => Commit { git, memo: &self.memo, target: &self.target, remote: None, baseline, changes }
@@ -183,10 +185,11 @@ impl Repo {
     pub fn commit(
         &mut self,
         baseline: &Baseline,
-        changes: &Changes,
+        verified: &Verified,
         message: &Message,
         options: Options<'_>,
     ) -> Result<Outcome> {
+        let changes = verified.changes();
         baseline.admit(changes, options.edits)?;
         if baseline.tip.is_none() && changes.write.is_empty() {
             return Ok(Outcome::Unchanged { commit: None });

@@ -30,7 +30,7 @@ fn an_absent_folder_becomes_a_clone_that_people_can_browse() {
     let wanted = fleet(&["acme", "blue"], "one");
     let mut repo = Repo::open(&target, None).unwrap();
     let baseline = repo.baseline().unwrap();
-    assert!(repo.is_stale(&baseline, &plan(&baseline, &wanted), options(Default::default())).unwrap());
+    assert!(repo.is_stale(&baseline, &checked(&plan(&baseline, &wanted)), options(Default::default())).unwrap());
     assert!(!folder.path().join("some").exists(), "looking must not make anything");
 
     let done = committed(render(&target, &wanted));
@@ -60,7 +60,7 @@ fn files_follow_the_branch_and_other_work_is_left_alone() {
     let baseline = repo.baseline().unwrap();
     let mut changes = plan(&baseline, &[unit(&tenant("acme"), "two"), unit(&tenant("coral"), "two")]);
     changes.remove = vec!["clusters/eu-1/system".into()];
-    let done = committed(repo.commit(&baseline, &changes, &message(), options(Default::default())));
+    let done = committed(repo.commit(&baseline, &checked(&changes), &message(), options(Default::default())));
     assert_eq!(done.work_tree, WorkTree::Updated { files: 4 + 4 + 4 });
     assert!(fs::read_to_string(path.join(FILE)).unwrap().contains("text: two"));
     assert!(!path.join("clusters/eu-1/system").exists());

@@ -200,7 +200,7 @@ fn full_disk(disk: &Path) {
     let out = disk.join("out");
     let write = |wanted: &[_]| {
         let baseline = dir::baseline(&out)?;
-        dir::write(&out, &baseline, &plan(&baseline, wanted), options(Edits::Refuse))
+        dir::write(&out, &baseline, &checked(&plan(&baseline, wanted)), options(Edits::Refuse))
     };
     write(&fleet(&["acme"], "one")).unwrap();
     let before = listing(disk);
@@ -220,7 +220,7 @@ fn read_only_disk(disk: &Path) {
     render(&target(&clone), &fleet(&["acme"], "one")).unwrap();
     let out = disk.join("out");
     let baseline = dir::baseline(&out).unwrap();
-    dir::write(&out, &baseline, &plan(&baseline, &fleet(&["acme"], "one")), options(Edits::Refuse)).unwrap();
+    dir::write(&out, &baseline, &checked(&plan(&baseline, &fleet(&["acme"], "one"))), options(Edits::Refuse)).unwrap();
     assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(disk).status().unwrap().success());
 
     let before = listing(disk);
@@ -237,7 +237,7 @@ fn read_only_disk(disk: &Path) {
     ));
     let baseline = dir::baseline(&out).unwrap();
     let changes = plan(&baseline, &fleet(&["acme"], "two"));
-    let error = dir::write(&out, &baseline, &changes, options(Edits::Refuse)).unwrap_err();
+    let error = dir::write(&out, &baseline, &checked(&changes), options(Edits::Refuse)).unwrap_err();
     assert_environment(&error, &["Read-only file system"]);
     assert_eq!(listing(disk), before);
 }

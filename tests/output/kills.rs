@@ -100,13 +100,16 @@ fn finish(kind: &str, path: &Path, text: &str) {
         let baseline = dir::baseline(path).unwrap();
         let mut changes = plan(&baseline, &wanted);
         changes.remove = SLUGS[kept..].iter().map(|slug| tenant(slug)).collect();
-        assert!(matches!(dir::write(path, &baseline, &changes, options).unwrap(), dir::Outcome::Written { .. }));
+        assert!(matches!(
+            dir::write(path, &baseline, &checked(&changes), options).unwrap(),
+            dir::Outcome::Written { .. }
+        ));
     } else {
         let mut repo = tenantry::output::Repo::open(&target(path), None).unwrap();
         let baseline = repo.baseline().unwrap();
         let mut changes = plan(&baseline, &wanted);
         changes.remove = SLUGS[kept..].iter().map(|slug| tenant(slug)).collect();
-        let outcome = repo.commit(&baseline, &changes, &message(), options).unwrap();
+        let outcome = repo.commit(&baseline, &checked(&changes), &message(), options).unwrap();
         assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
     }
 }

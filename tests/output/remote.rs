@@ -46,7 +46,7 @@ fn remote(url: &str) -> Target {
 
 fn push(target: &Target, cache: &Path, wanted: &[tenantry::manifest::tree::Unit]) -> tenantry::error::Result<Outcome> {
     let mut repo = Repo::open(target, Some(cache))?;
-    publish(&mut repo, options(Edits::Refuse), |baseline| Ok((plan(baseline, wanted), message())))
+    publish(&mut repo, options(Edits::Refuse), |baseline| Ok((checked(&plan(baseline, wanted)), message())))
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_push_that_is_overtaken_is_planned_again_on_the_new_tip() {
                     let other = fleet(&["other"], &format!("{start} {}", overtaken.len()));
                     overtaken.push(committed(push(&target, &place.folder.path().join("other"), &other)).commit);
                 }
-                Ok((plan(baseline, &[unit(&tenant("acme"), start)]), message()))
+                Ok((checked(&plan(baseline, &[unit(&tenant("acme"), start)])), message()))
             });
             let Outcome::Committed(Committed { commit, parent, .. }) = outcome.unwrap() else { panic!() };
             assert_eq!(overtaken.len(), 3);
@@ -155,7 +155,7 @@ fn a_rewound_or_deleted_branch_is_not_brought_back() {
         let baseline = repo.baseline().unwrap();
         git(&place.bare, rewound);
         let changes = plan(&baseline, &fleet(&["acme"], "three"));
-        let outcome = repo.commit(&baseline, &changes, &message(), options(Edits::Refuse)).unwrap();
+        let outcome = repo.commit(&baseline, &checked(&changes), &message(), options(Edits::Refuse)).unwrap();
         let expected = (rewound.len() == 3 && rewound[1] != "-d").then_some(first);
         assert_eq!(outcome, Outcome::Moved { tip: expected });
     }

@@ -61,13 +61,13 @@ fn start(path: &Path, number: usize) -> std::process::Child {
 }
 
 /// What one writer does: its own unit, again and again, on whatever the others have made.
-pub fn own_unit(number: usize, text: usize) -> impl FnMut(&Baseline) -> Result<(Changes, Message)> {
+pub fn own_unit(number: usize, text: usize) -> impl FnMut(&Baseline) -> Result<(Verified, Message)> {
     move |baseline| {
         let mut changes = plan(baseline, &[unit(&tenant(&format!("t{number}")), &text.to_string())]);
         for path in baseline.units.keys().filter(|path| !changes.write.contains_key(*path)) {
             changes.keep.extend(baseline.keepable(path, VERSION).map(|inputs| (path.clone(), inputs)));
         }
-        Ok((changes, message()))
+        Ok((checked(&changes), message()))
     }
 }
 
@@ -95,8 +95,12 @@ fn a_branch_that_moved_is_told_and_nothing_is_written() {
         let baseline = repo.baseline().unwrap();
         let faster = committed(render(&target, &fleet(&["acme"], start))).commit;
         let packs = git(folder.path(), &["count-objects", "-v"]);
-        let outcome =
-            repo.commit(&baseline, &plan(&baseline, &fleet(&["blue"], start)), &message(), options(Edits::Refuse));
+        let outcome = repo.commit(
+            &baseline,
+            &checked(&plan(&baseline, &fleet(&["blue"], start))),
+            &message(),
+            options(Edits::Refuse),
+        );
         assert_eq!(outcome.unwrap(), Outcome::Moved { tip: Some(faster) });
         assert_eq!(git(folder.path(), &["count-objects", "-v"]), packs);
     }
@@ -112,7 +116,7 @@ fn a_branch_that_never_stands_still_ends_in_an_error() {
     let error = publish(&mut repo, options(Edits::Refuse), |baseline| {
         number += 1;
         committed(render(&target, &fleet(&["acme"], &number.to_string())));
-        Ok((plan(baseline, &fleet(&["blue"], "one")), message()))
+        Ok((checked(&plan(baseline, &fleet(&["blue"], "one"))), message()))
     });
     let error = error.unwrap_err();
     assert_eq!(error.exit_code(), 5);
