@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tenantry::check::Verified;
 use tenantry::error::Result;
-use tenantry::manifest::tree::Changes;
 use tenantry::output::{Baseline, Edits, Message, Outcome, Repo, publish};
 
 use crate::fixture::*;
