@@ -67,7 +67,7 @@ pub fn claim(claim: &Value) -> i128 {
 /// A quantity, in thousandths.
 pub fn amount(value: &Value) -> i128 {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    quantity::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}")).into()
+    quantity::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 impl Workload {
