@@ -2,6 +2,8 @@
 //!
 //! In a `console` block each line that begins with `$ ` is one; `# exit N` behind it says that it ends with N.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by its panic")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
