@@ -22,6 +22,7 @@ pub mod drift;
 pub mod error;
 pub mod finding;
 pub mod manifest;
+pub mod network;
 pub mod output;
 pub mod plan;
 pub mod render;
