@@ -10,6 +10,7 @@ pub mod apply;
 pub mod binaries;
 pub mod certificates;
 pub mod crds;
+pub mod faults;
 pub mod process;
 
 use std::fs;
@@ -168,6 +169,18 @@ impl Cluster {
         // Two TLS libraries are linked in; an error here says that one of them was chosen before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         kube::Client::try_from(self.config(user)).expect("a client")
+    }
+
+    /// A client with a token of a ServiceAccount, as a pod has it.
+    pub async fn client_of_account(&self, namespace: &str, name: &str) -> kube::Client {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+        let body = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let request = http::Request::post(path).header("content-type", "application/json");
+        let request = request.body(body.to_string().into_bytes()).expect("a request");
+        let answer: serde_json::Value = self.client(User::Admin).request(request).await.expect("a token");
+        let mut config = self.config(User::Admin);
+        config.auth_info.token = Some(answer["status"]["token"].as_str().expect("a token").to_owned().into());
+        kube::Client::try_from(config).expect("a client")
     }
 
     /// The configuration of [`Cluster::client`].
