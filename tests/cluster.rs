@@ -1,5 +1,5 @@
 //! The suite that runs against a real Kubernetes API server.
-#![allow(clippy::expect_used, clippy::print_stderr)] // a broken set-up panics, and says why
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)] // a broken set-up panics, and says why
 
 #[path = "cluster/cases.rs"]
 mod cases;
@@ -9,6 +9,8 @@ mod faults;
 mod fleets;
 #[path = "support/cluster/mod.rs"]
 mod harness;
+#[path = "cluster/random.rs"]
+mod random;
 #[path = "support/tools.rs"]
 mod tools;
 

@@ -28,7 +28,7 @@ fn limits() -> Limits {
 }
 
 /// The tree of the cases under a name of its own, applied.
-async fn applied(cluster: &Cluster, slug: &str) -> Tree {
+pub async fn applied(cluster: &Cluster, slug: &str) -> Tree {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/tree");
     let mut tree = Tree::new();
     read_into(&folder, "", &mut tree);

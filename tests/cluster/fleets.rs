@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tenantry::cluster::{CheckOptions, Limits, check};
 use tenantry::drift::changeset::{ChangeSet, Overall};
 
@@ -65,8 +66,13 @@ pub async fn check_tree(
     user: User,
     options: &CheckOptions,
 ) -> tenantry::error::Result<ChangeSet> {
+    check_as(cluster.client(user), tree, options).await
+}
+
+/// Checks a tree with a client.
+async fn check_as(client: kube::Client, tree: &Tree, options: &CheckOptions) -> tenantry::error::Result<ChangeSet> {
     let limits = Limits { total_timeout: Duration::from_secs(120), ..Limits::default() };
-    let api = tenantry::cluster::Api::new(cluster.client(user), limits);
+    let api = tenantry::cluster::Api::new(client, limits);
     check(&api, Arc::new(tree.clone()), options, "2026-01-01".parse().expect("a date")).await
 }
 
@@ -100,7 +106,7 @@ fn accepted_and_clean(version: Version) {
     let mut faults = String::new();
     for (name, fleet) in fleets() {
         for (cluster_name, tree) in render(&fleet) {
-            let cluster = match Cluster::start(Settings::new(version)) {
+            let cluster = match Cluster::start(Settings { audit: true, ..Settings::new(version) }) {
                 Ok(cluster) => cluster,
                 Err(not_run) => return not_run.report(),
             };
@@ -112,15 +118,41 @@ fn accepted_and_clean(version: Version) {
                 let objects = objects_of(&tree);
                 applier.create_missing_namespaces(&objects).await;
                 let refused = applier.server_side_apply(&objects, "kustomize-controller").await;
-                let set = check_tree(&cluster, &tree, User::Admin, &CheckOptions::default()).await.unwrap();
+                // As the checker itself, with the rights that the tree gives it.
+                let (namespace, account) = checker_account(&objects);
+                let client = cluster.client_of_account(&namespace, &account).await;
+                let set = check_as(client, &tree, &CheckOptions::default()).await.unwrap();
                 assert_eq!(set.objects, objects.len(), "{name}/{cluster_name}: every object was compared");
                 if !refused.is_empty() || set.overall() != Overall::Clean {
                     faults.push_str(&format!("{name}/{cluster_name}: {refused:#?}\n{}\n", told(&set)));
                 }
+                only_reads(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"));
             });
         }
     }
     assert!(faults.is_empty(), "{faults}");
+}
+
+/// The ServiceAccount to which the tree gives the drift checker's role.
+fn checker_account(objects: &[Value]) -> (String, String) {
+    let binding = objects
+        .iter()
+        .find(|object| object["kind"] == "ClusterRoleBinding" && object["roleRef"]["name"] == "tenantry-drift")
+        .expect("the tree binds the drift checker");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    (text(&binding["subjects"][0]["namespace"]), text(&binding["subjects"][0]["name"]))
+}
+
+/// The audit log of a user has reads only, and none of Secrets.
+fn only_reads(log: &str, user: &str) {
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    let own: Vec<&Value> = events.iter().filter(|event| event["user"]["username"] == user).collect();
+    assert!(own.len() > 10, "{} requests of {user}", own.len());
+    for event in own {
+        let verb = event["verb"].as_str().unwrap_or_default();
+        assert!(matches!(verb, "get" | "list" | "watch"), "{event}");
+        assert_ne!(event["objectRef"]["resource"], "secrets", "{event}");
+    }
 }
 
 #[test]
