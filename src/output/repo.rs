@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::manifest::tree::Digest;
 
 /// How often a write is planned again because somebody else was faster.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: u32 = 30;
 
 /// A repository that rendered trees are committed to. It is made by the first commit if it is absent.
 pub struct Repo {
@@ -101,22 +102,28 @@ pub enum WorkTree {
 /// Reads the baseline, lets the caller plan on it, and commits; again on the new tip if somebody else was faster.
 ///
 /// # Errors
-/// What reading, planning or committing fails with; a guard error after 20 attempts.
+/// What reading, planning or committing fails with; an environment error after 30 attempts.
 pub fn publish(
     repo: &mut Repo,
     options: Options<'_>,
     mut plan: impl FnMut(&Baseline) -> Result<(Verified, Message)>,
 ) -> Result<Outcome> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let baseline = repo.baseline()?;
         let (verified, message) = plan(&baseline)?;
         match repo.commit(&baseline, &verified, &message, options)? {
-            Outcome::Moved { .. } => {}
+            Outcome::Moved { .. } => std::thread::sleep(pause(attempt)),
             done => return Ok(done),
         }
     }
     Err(Error::environment(format!("{} moved on {ATTEMPTS} times while a commit was made for it", repo.target.branch))
         .hint("somebody commits to it without pause: run again when it is quiet"))
+}
+
+/// How long a writer that lost a race waits: longer each time, and not as long as the others, so that none starves.
+fn pause(attempt: u32) -> Duration {
+    let own = std::process::id() % 17;
+    Duration::from_millis(u64::from((attempt + 1) * (own + 4)).min(100))
 }
 
 impl Repo {

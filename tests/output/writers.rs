@@ -77,10 +77,15 @@ fn one_of_many() {
     let Some(number) = std::env::var("OUTPUT_NUMBER").ok().and_then(|number| number.parse().ok()) else { return };
     let path = PathBuf::from(std::env::var_os("OUTPUT_PATH").unwrap());
     for text in 0..COMMITS {
-        let mut repo = Repo::open(&target(&path), None).unwrap();
-        match publish(&mut repo, options(Edits::Refuse), own_unit(number, text)).unwrap() {
-            Outcome::Committed(done) => println!("made {}", done.commit),
-            other => panic!("{other:?}"),
+        let mut tries = 0;
+        loop {
+            let mut repo = Repo::open(&target(&path), None).unwrap();
+            match publish(&mut repo, options(Edits::Refuse), own_unit(number, text)) {
+                Ok(Outcome::Committed(done)) => break println!("made {}", done.commit),
+                // Refused with a reason on a machine that is too busy: what it says to do is to run again.
+                Err(error) if error.to_string().contains("moved on") && tries < 5 => tries += 1,
+                other => panic!("{other:?}"),
+            }
         }
     }
 }
@@ -120,6 +125,6 @@ fn a_branch_that_never_stands_still_ends_in_an_error() {
     });
     let error = error.unwrap_err();
     assert_eq!(error.exit_code(), 5);
-    assert!(error.to_string().contains("moved on 20 times"), "{error}");
-    assert_eq!(number, 20);
+    assert!(error.to_string().contains("moved on 30 times"), "{error}");
+    assert_eq!(number, 30);
 }
