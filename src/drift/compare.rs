@@ -216,6 +216,12 @@ impl<'d> KindRun<'d> {
             let effect = "nobody set it: probably a default of an earlier definition of the kind";
             judgement = Judgement { class: Class::Neutral, severity: Severity::Info, effect: effect.to_owned() };
         }
+        let empty_map = |node: &Node<'_>| node.as_map().is_some_and(|map| map.is_empty());
+        let emptied = change.expected.is_some_and(empty_map) && change.found == Some(&Node::Null);
+        if emptied && self.info.origin == Origin::Custom {
+            let effect = "server-side apply leaves null where Git emptied a map";
+            judgement = Judgement { class: Class::Neutral, severity: Severity::Info, effect: effect.to_owned() };
+        }
         let show = |node: Option<&Node<'_>>| node.map(|node| mask::show(self.info.known, &change.path, node));
         Item {
             object: self.reference(key),

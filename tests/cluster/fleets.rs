@@ -102,41 +102,49 @@ pub fn told(set: &ChangeSet) -> String {
     lines.join("\n")
 }
 
+/// Each tree in its turn on one API server: applied, read back by its own checker, and taken away again.
 fn accepted_and_clean(version: Version) {
-    let mut faults = String::new();
-    for (name, fleet) in fleets() {
-        for (cluster_name, tree) in render(&fleet) {
-            let cluster = match Cluster::start(Settings { audit: true, ..Settings::new(version) }) {
-                Ok(cluster) => cluster,
-                Err(not_run) => return not_run.report(),
-            };
-            if let Err(not_run) = cluster.install_crds() {
-                return not_run.report();
-            }
-            runtime().block_on(async {
-                let applier = Applier::new(cluster.client(User::Admin)).await;
-                let objects = objects_of(&tree);
-                applier.create_missing_namespaces(&objects).await;
-                let refused = applier.server_side_apply(&objects, "kustomize-controller").await;
-                // As the checker itself, with the rights that the tree gives it.
-                let account = checker_account(&objects);
-                assert!(account.is_some() || name != "demo", "the demo fleet has a drift checker");
-                let client = match &account {
-                    Some((namespace, account)) => cluster.client_of_account(namespace, account).await,
-                    None => cluster.client(User::Admin),
-                };
-                let set = check_as(client, &tree, &CheckOptions::default()).await.unwrap();
-                assert_eq!(set.objects, objects.len(), "{name}/{cluster_name}: every object was compared");
-                if !refused.is_empty() || set.overall() != Overall::Clean {
-                    faults.push_str(&format!("{name}/{cluster_name}: {refused:#?}\n{}\n", told(&set)));
-                }
-                if let Some((namespace, account)) = account {
-                    only_reads(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"));
-                }
-            });
-        }
+    let cluster = match Cluster::start(Settings { audit: true, ..Settings::new(version) }) {
+        Ok(cluster) => cluster,
+        Err(not_run) => return not_run.report(),
+    };
+    if let Err(not_run) = cluster.install_crds() {
+        return not_run.report();
     }
+    let (mut faults, mut trees, mut with_checker) = (String::new(), 0, 0);
+    runtime().block_on(async {
+        let applier = Applier::new(cluster.client(User::Admin)).await;
+        for (name, fleet) in fleets() {
+            for (cluster_name, tree) in render(&fleet) {
+                let fault = one_tree(&cluster, &applier, &tree).await;
+                faults.extend(fault.map(|fault| format!("{name}/{cluster_name}: {fault}\n")));
+                trees += 1;
+                with_checker += usize::from(checker_account(&objects_of(&tree)).is_some());
+            }
+        }
+    });
+    assert!(trees > 4 && with_checker > 3, "{trees} trees, {with_checker} with a checker");
     assert!(faults.is_empty(), "{faults}");
+}
+
+/// What is wrong with a tree, if anything is.
+async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<String> {
+    let objects = objects_of(tree);
+    applier.create_missing_namespaces(&objects).await;
+    let refused = applier.server_side_apply(&objects, "kustomize-controller").await;
+    // As the checker itself, with the rights that the tree gives it and no more. (A fleet may do without a checker.)
+    let account = checker_account(&objects);
+    let client = match &account {
+        Some((namespace, account)) => cluster.client_of_account(namespace, account).await,
+        None => cluster.client(User::Admin),
+    };
+    let set = check_as(client, tree, &CheckOptions::default()).await.unwrap();
+    assert_eq!(set.objects, objects.len(), "every object was compared");
+    if let Some((namespace, account)) = account {
+        only_reads(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"));
+    }
+    applier.take_away(&objects).await;
+    (!refused.is_empty() || set.overall() != Overall::Clean).then(|| format!("{refused:#?}\n{}", told(&set)))
 }
 
 /// The ServiceAccount to which the tree gives the drift checker's role, if the fleet has one.

@@ -164,6 +164,26 @@ impl Applier {
         answer.unwrap_or_else(|error| panic!("{object}: {error}"));
     }
 
+    /// Takes a tree away for the next one: its objects go; of its namespaces, which only controllers could end, the labels.
+    pub async fn take_away(&self, objects: &[Value]) {
+        let one = |object: &Value| {
+            let (api, name) = (self.api_of(object), object["metadata"]["name"].as_str().expect("a name").to_owned());
+            let is_namespace = object["kind"] == "Namespace";
+            async move {
+                let answer = if is_namespace {
+                    let bare = Patch::Merge(json!({"metadata": {"labels": null, "annotations": null}}));
+                    api.patch(&name, &PatchParams::default(), &bare).await.map(drop)
+                } else {
+                    api.delete(&name, &DeleteParams::default()).await.map(drop)
+                };
+                let refused =
+                    answer.err().filter(|error| !matches!(error, kube::Error::Api(status) if status.code == 404));
+                assert!(refused.is_none(), "{name}: {refused:?}");
+            }
+        };
+        futures::stream::iter(objects).map(one).buffer_unordered(16).collect::<Vec<()>>().await;
+    }
+
     /// Reads an object.
     pub async fn get(&self, object: &Value) -> Option<Value> {
         let name = object["metadata"]["name"].as_str().expect("a name");
