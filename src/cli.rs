@@ -1,8 +1,12 @@
 //! The command line.
 
+mod drift;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 
 /// Renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 #[derive(Debug, Parser)]
@@ -107,6 +111,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Whether a chart version runs under a system version
     Compat(CompatArgs),
+    /// Compare a live cluster with the committed tree; only reads
+    Drift(Box<DriftArgs>),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }

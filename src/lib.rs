@@ -29,4 +29,5 @@ pub mod render;
 pub mod report;
 pub mod secrets;
 pub mod source;
+pub mod trace;
 pub mod yaml;

@@ -45,6 +45,7 @@ pub struct Api {
     limits: Limits,
     deadline: Instant,
     requests: Arc<Mutex<BTreeMap<(&'static str, u16), u64>>>,
+    address: Arc<str>,
 }
 
 /// Why a request came to nothing.
@@ -101,7 +102,19 @@ impl Verb {
 impl Api {
     /// The run's time begins now.
     pub fn new(client: kube::Client, limits: Limits) -> Self {
-        Api { client, limits, deadline: Instant::now() + limits.total_timeout, requests: Arc::default() }
+        let deadline = Instant::now() + limits.total_timeout;
+        Api { client, limits, deadline, requests: Arc::default(), address: Arc::from("") }
+    }
+
+    /// The same connection with the address of its server, for reports.
+    #[must_use]
+    pub fn at(self, address: &str) -> Self {
+        Api { address: Arc::from(address), ..self }
+    }
+
+    /// The address of the server, if it is known.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The same connection with the time of a new run.

@@ -32,9 +32,10 @@ pub async fn connect(target: &Target, limits: Limits) -> Result<Api> {
     config.read_timeout = Some(limits.request_timeout);
     config.reset_reader_on_write = true;
     choose_tls();
+    let address = config.cluster_url.to_string();
     let client = kube::Client::try_from(config)
         .map_err(|error| Error::environment("cannot use the configuration of the cluster").cause(error))?;
-    Ok(Api::new(client, limits))
+    Ok(Api::new(client, limits).at(address.trim_end_matches('/')))
 }
 
 async fn config(target: &Target) -> Result<kube::Config> {
@@ -52,6 +53,13 @@ async fn config(target: &Target) -> Result<kube::Config> {
     let hint = "name the file with --kubeconfig and the context with --context";
     let kubeconfig =
         kubeconfig.map_err(|error| Error::environment("cannot read the kubeconfig").cause(error).hint(hint))?;
+    if let Some(context) = context
+        && !kubeconfig.contexts.iter().any(|known| known.name == *context)
+    {
+        let known: Vec<&str> = kubeconfig.contexts.iter().map(|known| known.name.as_str()).collect();
+        let error = Error::environment(format!("the kubeconfig has no context {context}"));
+        return Err(error.hint(format!("name one with --context; it has: {}", known.join(", "))));
+    }
     let options = KubeConfigOptions { context: context.clone(), ..KubeConfigOptions::default() };
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
     config.map_err(|error| Error::environment("cannot use the kubeconfig").cause(error).hint(hint))

@@ -20,37 +20,100 @@ pub struct Commit {
     handles: Mutex<Vec<Repository>>,
 }
 
+/// Which commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revision {
+    /// The tip of a branch: here, or else as the remote `origin` last had it.
+    Branch(String),
+    /// Whatever Git understands: a tag, a commit, `main~2`.
+    Named(String),
+}
+
 impl Commit {
-    /// The folder `clusters/<cluster>` at a revision (branch, tag, commit).
+    /// The folder `clusters/<cluster>` below `path` at a revision.
     ///
     /// # Errors
     /// A repository or revision that cannot be read, or one without that cluster.
-    pub fn open(repository: &Path, revision: &str, cluster: &str) -> Result<Self> {
-        let failed = |what: String, error: git2::Error| Error::environment(what).cause(error.message());
-        let repo = Repository::open(repository)
-            .map_err(|error| failed(format!("cannot open the repository {}", repository.display()), error))?;
-        let commit = repo
-            .revparse_single(revision)
-            .and_then(|object| object.peel_to_commit())
-            .map_err(|error| failed(format!("cannot find the revision {revision}"), error))?;
+    pub fn open(repository: &Path, revision: &Revision, path: &str, cluster: &str) -> Result<Self> {
+        let repo = open(repository)?;
+        let commit = revision.find(&repo)?;
         let id = commit.id();
-        let prefix = format!("clusters/{cluster}");
-        let tree = commit.tree().map_err(|error| failed(format!("cannot read the commit {id}"), error))?;
-        let Ok(folder) = subtree(&repo, &tree, &prefix) else {
-            let known = clusters(&repo, &tree).join(", ");
-            return Err(Error::usage(format!("the commit {id} has no {prefix}"))
-                .hint(format!("name a cluster with --cluster; the commit has: {known}")));
+        let broken = |error: git2::Error| {
+            Error::environment(format!("cannot read the commit {id}")).cause(error.message().to_owned())
         };
-        let blobs =
-            blobs(&folder).map_err(|error| failed(format!("cannot read {prefix} of the commit {id}"), error))?;
+        let prefix = format!("{}{cluster}", clusters_folder(path));
+        let tree = commit.tree().map_err(broken)?;
+        let folder = subtree(&repo, &tree, &prefix).map_err(|_| no_cluster(&format!("the commit {id}"), &prefix))?;
+        let blobs = blobs(&folder).map_err(broken)?;
         drop((folder, tree, commit));
         let handles = Mutex::new(vec![repo]);
         Ok(Commit { id, repository: repository.to_owned(), prefix, blobs, handles })
     }
 
-    /// The path of a file from the root of the repository.
-    pub fn full_path(&self, path: &str) -> String {
-        format!("{}/{path}", self.prefix)
+    /// The folder of the cluster, from the root of the repository.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+impl Revision {
+    /// The commit that it is now.
+    ///
+    /// # Errors
+    /// A repository that cannot be read, or one without it.
+    pub fn resolve(&self, repository: &Path) -> Result<Oid> {
+        let repo = open(repository)?;
+        let id = self.find(&repo)?.id();
+        Ok(id)
+    }
+
+    fn find<'r>(&self, repo: &'r Repository) -> Result<git2::Commit<'r>> {
+        let names = match self {
+            Revision::Branch(branch) => vec![format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}")],
+            Revision::Named(name) => vec![name.clone()],
+        };
+        let find = |name: &String| repo.revparse_single(name).and_then(|object| object.peel_to_commit()).ok();
+        names.iter().find_map(find).ok_or_else(|| self.absent(repo))
+    }
+
+    fn absent(&self, repo: &Repository) -> Error {
+        let what = match self {
+            Revision::Branch(branch) => format!("branch {branch}"),
+            Revision::Named(name) => format!("revision {name}"),
+        };
+        let error = Error::environment(format!("the repository has no {what}"));
+        match branches(repo).as_slice() {
+            [] => error.hint("it has no branch at all: `tenantry render` makes the first commit"),
+            known => error.hint(format!("name one with --branch or --rev; it has: {}", known.join(", "))),
+        }
+    }
+}
+
+fn branches(repo: &Repository) -> Vec<String> {
+    let names = repo.branches(None).map(|branches| {
+        let names = branches.filter_map(|branch| branch.ok()?.0.name().ok().flatten().map(str::to_owned));
+        names.collect()
+    });
+    names.unwrap_or_default()
+}
+
+fn open(repository: &Path) -> Result<Repository> {
+    Repository::open(repository).map_err(|error| {
+        Error::environment(format!("cannot open the repository {}", repository.display()))
+            .cause(error.message().to_owned())
+            .hint("name it with --repo; a folder that is no repository with --tree")
+    })
+}
+
+fn no_cluster(what: &str, prefix: &str) -> Error {
+    Error::usage(format!("{what} has no {prefix}")).hint("name the cluster with --cluster, and the folder with --path")
+}
+
+/// `clusters/`, below the folder of the repository that the tree lies in.
+fn clusters_folder(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" | "." => "clusters/".to_owned(),
+        path => format!("{path}/clusters/"),
     }
 }
 
@@ -58,15 +121,13 @@ impl Commit {
 ///
 /// # Errors
 /// A repository or revision that cannot be read.
-pub fn clusters_of(repository: &Path, revision: &str) -> Result<Vec<String>> {
-    let read = || {
-        let repo = Repository::open(repository)?;
-        let tree = repo.revparse_single(revision)?.peel_to_commit()?.tree()?;
-        Ok(clusters(&repo, &tree))
-    };
-    read().map_err(|error: git2::Error| {
-        Error::environment(format!("cannot read {revision} of {}", repository.display())).cause(error.message())
-    })
+pub fn clusters_of(repository: &Path, revision: &Revision, path: &str) -> Result<Vec<String>> {
+    let repo = open(repository)?;
+    let commit = revision.find(&repo)?;
+    let tree = commit.tree().map_err(|error| {
+        Error::environment(format!("cannot read the commit {}", commit.id())).cause(error.message().to_owned())
+    })?;
+    Ok(clusters(&repo, &tree, clusters_folder(path).trim_end_matches('/')))
 }
 
 fn subtree<'r>(
@@ -88,8 +149,8 @@ fn blobs(folder: &git2::Tree<'_>) -> std::result::Result<BTreeMap<String, Oid>, 
     Ok(blobs)
 }
 
-fn clusters(repo: &Repository, tree: &git2::Tree<'_>) -> Vec<String> {
-    let names = subtree(repo, tree, "clusters").map(|folder| {
+fn clusters(repo: &Repository, tree: &git2::Tree<'_>, folder: &str) -> Vec<String> {
+    let names = subtree(repo, tree, folder).map(|folder| {
         let folders = folder.iter().filter(|entry| entry.kind() == Some(ObjectType::Tree));
         folders.map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned()).collect()
     });
@@ -115,16 +176,42 @@ impl Files for Commit {
     }
 }
 
-/// The files of a folder, for a checkout that is mounted.
+/// The files of a folder, for a tree that is no repository.
 pub struct Folder {
     root: PathBuf,
 }
 
 impl Folder {
-    /// The folder of one cluster.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Folder { root: root.into() }
+    /// The folder `clusters/<cluster>` below a root.
+    ///
+    /// # Errors
+    /// A root without that cluster.
+    pub fn open(root: &Path, cluster: &str) -> Result<Self> {
+        let folder = root.join("clusters").join(cluster);
+        if !folder.is_dir() {
+            return Err(no_cluster(&root.display().to_string(), &format!("clusters/{cluster}")));
+        }
+        Ok(Folder { root: folder })
     }
+}
+
+/// The clusters of a folder.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn clusters_in(root: &Path) -> Result<Vec<String>> {
+    let read = || {
+        let entries = std::fs::read_dir(root.join("clusters"))?.collect::<std::io::Result<Vec<_>>>()?;
+        let folders = entries.iter().filter(|entry| entry.path().is_dir());
+        let mut names: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        Ok(names)
+    };
+    read().map_err(|error: std::io::Error| {
+        Error::environment(format!("cannot read the clusters of {}", root.display()))
+            .cause(error)
+            .hint("name a folder that `tenantry render --out` wrote")
+    })
 }
 
 impl Files for Folder {

@@ -1,6 +1,7 @@
 //! The subcommands: the only place where edges meet the core.
 
 mod check;
+mod drift;
 pub mod fleet;
 mod init;
 mod inspect;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
+        Command::Drift(args) => drift::run(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
         Command::Completions(args) => {
             let mut script = Vec::new();

@@ -43,7 +43,8 @@ fn is_dirty(repository: &git2::Repository, root: &Path) -> bool {
     repository.statuses(Some(&mut options)).map_or(true, |statuses| !statuses.is_empty())
 }
 
-fn now() -> i64 {
+/// Seconds since 1970-01-01 UTC: `SOURCE_DATE_EPOCH`, else the clock.
+pub fn now() -> i64 {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| jiff::Timestamp::now().as_second())
 }

@@ -67,12 +67,27 @@ impl Screen {
                 let _ = std::io::stderr().lock().write_all(text.as_bytes());
             }
         }
+        self.emit_files(&|format, style| match format {
+            Format::Text => report::text(report, source, style),
+            Format::Json => report::json(report, super::version()),
+        })
+    }
+
+    /// Writes what `make` makes in every format that was asked for; as text to standard output if none was.
+    ///
+    /// # Errors
+    /// A file of a report cannot be written.
+    pub fn emit(&self, make: &dyn Fn(Format, Style) -> String) -> Result<()> {
+        if self.global.output.is_empty() {
+            return self.print(&make(Format::Text, self.style(std::io::stdout().is_terminal())));
+        }
+        self.emit_files(make)
+    }
+
+    fn emit_files(&self, make: &dyn Fn(Format, Style) -> String) -> Result<()> {
         for spec in &self.global.output {
             let style = self.style(spec.path.is_none() && std::io::stdout().is_terminal());
-            let text = match spec.format {
-                Format::Text => report::text(report, source, style),
-                Format::Json => report::json(report, super::version()),
-            };
+            let text = make(spec.format, style);
             match &spec.path {
                 None => self.print(&text)?,
                 Some(path) => std::fs::write(path, text).map_err(|error| {

@@ -1,11 +1,11 @@
 //! What a comparison says: one item a difference, with everything that a report needs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::kind::ObjectRef;
 
 /// How the live state differs from Git at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Another value.
@@ -19,7 +19,7 @@ pub enum Verdict {
 }
 
 /// What a difference does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// It permits more than Git does: network, access, quota, admission.
@@ -37,7 +37,7 @@ pub enum Class {
 }
 
 /// How much a difference matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing; no drift.
@@ -53,7 +53,7 @@ pub enum Severity {
 }
 
 /// Where Git says it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// File, relative to the tree.
     pub file: String,
@@ -62,7 +62,7 @@ pub struct Place {
 }
 
 /// Who wrote a field last, according to `managedFields`. A hint: any client can write anything there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Writer {
     /// The name that the writer gave itself.
     pub manager: String,
@@ -81,6 +81,8 @@ pub struct Item {
     pub tenant: Option<String>,
     /// Which field: `spec.ingress[1].from`; empty for the whole object.
     pub path: String,
+    /// The path as a JSON pointer into the live object, where no list is on the way.
+    pub pointer: Option<String>,
     /// How it differs.
     pub verdict: Verdict,
     /// What it does.
@@ -99,6 +101,33 @@ pub struct Item {
     pub writer: Option<Writer>,
     /// The exemption that covers it: then it is no drift.
     pub exemption: Option<String>,
+}
+
+impl Severity {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+impl Class {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Widening => "widening",
+            Class::Tightening => "tightening",
+            Class::Neutral => "neutral",
+            Class::Missing => "missing",
+            Class::Terminating => "terminating",
+            Class::ImmutableMismatch => "immutable-mismatch",
+        }
+    }
 }
 
 impl Item {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::change::{Class, Item, Severity, Verdict};
 use super::compare::KindResult;
@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 /// Why something was not read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "why", content = "detail")]
 pub enum Gap {
     /// The API server refused (401, 403): what it said.
@@ -35,8 +35,7 @@ pub enum Gap {
 }
 
 /// How much of a kind was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The kind.
     pub kind: Gvk,
@@ -49,7 +48,7 @@ pub struct Coverage {
 }
 
 /// The state of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TenantState {
     /// Nothing differs.
@@ -61,7 +60,7 @@ pub enum TenantState {
 }
 
 /// The verdict on a run. Unread is never clean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overall {
     /// All was read, nothing differs.
@@ -73,8 +72,7 @@ pub enum Overall {
 }
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ChangeSet {
     /// Every difference, the worst first; exempted ones and those only worth knowing included.
     pub items: Vec<Item>,

@@ -392,7 +392,7 @@ pub fn split_key(key: &str) -> (Option<&str>, &str) {
 
 /// Whether a path is one of a file that may hold manifests.
 pub fn is_manifest(path: &str) -> bool {
-    path.ends_with(".yaml") || path.ends_with(".yml")
+    (path.ends_with(".yaml") || path.ends_with(".yml")) && path != super::exempt::FILE
 }
 
 /// `apiVersion` and `kind` at the beginning of a line, document by document.

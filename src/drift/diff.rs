@@ -57,6 +57,15 @@ impl Path {
             .collect()
     }
 
+    /// The path as a JSON pointer; none if a list is on the way, whose items may stand elsewhere in the live object.
+    pub fn pointer(&self) -> Option<String> {
+        let part = |step: &Step| match step {
+            Step::Field(name) => Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
+            Step::Index(_) | Step::Key(_) => None,
+        };
+        self.0.iter().map(part).collect()
+    }
+
     /// Whether the path begins with these fields (list positions do not count).
     pub fn under(&self, fields: &[&str]) -> bool {
         self.fields().starts_with(fields)

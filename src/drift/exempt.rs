@@ -3,7 +3,51 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Item, Verdict};
+use super::change::{Item, Place, Verdict};
+use super::desired::{Files, Problem};
+use super::yaml;
+
+/// The file that holds them, in the folder of the cluster.
+pub const FILE: &str = "exemptions.yaml";
+
+/// What the file holds.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    api_version: String,
+    kind: String,
+    exemptions: Vec<Exemption>,
+}
+
+/// The exemptions of a tree; none if it has no such file.
+///
+/// # Errors
+/// Everything that is wrong with the file: then none of them holds.
+pub fn read(files: &dyn Files) -> Result<Vec<Exemption>, Vec<Problem>> {
+    let problem = |line: u32, reason: String| Problem { place: Place { file: FILE.to_owned(), line }, reason };
+    let paths = files.list().map_err(|reason| vec![problem(1, reason)])?;
+    if !paths.iter().any(|path| path == FILE) {
+        return Ok(Vec::new());
+    }
+    let bytes = files.read(FILE).map_err(|reason| vec![problem(1, reason)])?;
+    let text = String::from_utf8(bytes).map_err(|_| vec![problem(1, "not UTF-8".to_owned())])?;
+    let documents = yaml::parse(&text).map_err(|error| vec![problem(error.line, error.reason)])?;
+    let [document] = documents.as_slice() else {
+        return Err(vec![problem(1, "it must hold one document".to_owned())]);
+    };
+    let file: File = serde_json::from_str(&document.root.to_string())
+        .map_err(|error| vec![problem(document.line, format!("it is no list of exemptions: {error}"))])?;
+    let mut problems = Vec::new();
+    if (file.api_version.as_str(), file.kind.as_str()) != ("tenantry.io/v1", "DriftExemptions") {
+        problems.push(problem(document.line, "it must be tenantry.io/v1 DriftExemptions".to_owned()));
+    }
+    for (index, exemption) in file.exemptions.iter().enumerate() {
+        let place = format!("exemptions[{index}] {}", exemption.id);
+        problems
+            .extend(exemption.faults().into_iter().map(|fault| problem(document.line, format!("{place}: {fault}"))));
+    }
+    if problems.is_empty() { Ok(file.exemptions) } else { Err(problems) }
+}
 
 /// One exemption.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +87,7 @@ pub enum VerdictName {
 }
 
 /// What became of an exemption in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExemptionUse {
     /// Its name.
@@ -58,7 +102,7 @@ pub struct ExemptionUse {
 }
 
 /// Whether an exemption did something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ExemptionState {
     /// It covers so many differences.
@@ -173,6 +217,7 @@ mod tests {
             },
             tenant: Some("acme".into()),
             path: path.into(),
+            pointer: None,
             verdict: Verdict::Added,
             class: Class::Widening,
             severity: Severity::High,
@@ -236,6 +281,26 @@ mod tests {
             assert!(!exemption(changes.clone()).faults().is_empty(), "{changes}");
         }
         assert!(exemption(json!({"name": "*", "namespace": "tenant-acme"})).faults().is_empty());
+    }
+
+    #[test]
+    fn the_file_is_read_whole_or_refused() {
+        let head = "apiVersion: tenantry.io/v1\nkind: DriftExemptions\nexemptions:\n";
+        let good = "- {id: a, owner: o, reason: r, expires: 2026-06-30, kind: NetworkPolicy, name: x}\n";
+        let read = |text: String| read(&std::collections::BTreeMap::from([(FILE.to_owned(), text.into_bytes())]));
+        assert_eq!(super::read(&std::collections::BTreeMap::new()), Ok(Vec::new()));
+        assert_eq!(read(format!("{head}{good}")).map(|all| all.len()), Ok(1));
+        for broken in [
+            format!("{head}{good}{}", good.replace("name: x", "name: '*'")),
+            format!("{head}{}", good.replace("owner: o, ", "")),
+            format!("{head}{}", good.replace("2026-06-30", "soon")),
+            format!("{head}{}", good.replace("id: a", "id: a, until: ever")),
+            good.to_owned(),
+            format!("{head}{good}---\n{head}{good}"),
+            format!("{head}{good}").replace("io/v1", "io/v2"),
+        ] {
+            assert!(read(broken.clone()).is_err_and(|problems| !problems.is_empty()), "{broken}");
+        }
     }
 
     #[test]

@@ -29,6 +29,6 @@ mod tree;
 mod units;
 
 pub use message::{Identity, Message, Time};
-pub use repo::{Committed, Options, Outcome, Repo, WorkTree, publish};
+pub use repo::{Committed, Options, Outcome, Repo, WorkTree, fetch, publish};
 pub use target::{Location, Target};
 pub use units::{Baseline, Edit, EditKind, Edits, Intact, Recorded};

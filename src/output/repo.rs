@@ -126,6 +126,19 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(u64::from((attempt + 1) * (own + 4)).min(100))
 }
 
+/// Brings a branch of a remote repository here: where its copy lies, and where the branch is.
+///
+/// # Errors
+/// An environment error if the remote cannot be reached or has no such branch.
+pub fn fetch(url: &str, branch: &str, cache: Option<&Path>) -> Result<(PathBuf, Oid)> {
+    let target = Target::parse(url, branch, None, true)?;
+    let repo = Repo::open(&target, cache)?;
+    let git = repo.git.as_ref().ok_or_else(|| Error::environment(format!("{} is empty", target.location)))?;
+    let tip = tips(git, &target, repo.remote.as_ref())?.tip;
+    let tip = tip.ok_or_else(|| Error::environment(format!("{} has no branch {branch}", target.location)))?;
+    Ok((git.path().to_owned(), tip))
+}
+
 impl Repo {
     /// Opens the repository of a target. An absent or empty folder is accepted, and made a repository by the first
     /// commit. A repository behind a URL is copied into the folder `cache`, by default the user's.

@@ -1,5 +1,6 @@
 //! One report model, many formats.
 
+pub mod drift;
 mod json;
 mod text;
 

@@ -1,0 +1,24 @@
+//! What a drift check found, as one versioned document from which every other format is made.
+
+mod document;
+mod findings;
+mod merge;
+mod restore;
+mod text;
+
+pub use document::{
+    Checked, Cluster, Counts, Decided, Difference, Document, KindCoverage, Object, Parts, Rendered, Unreadable,
+};
+pub use findings::findings;
+pub use merge::merge;
+pub use restore::{Applier, Source};
+pub use text::{headline, text};
+
+use crate::secrets::leak;
+
+/// The document as JSON, with a final newline.
+pub fn json(document: &Document) -> String {
+    // Text, numbers and maps with text for keys always are JSON.
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    format!("{}\n", leak::mask(&text))
+}
