@@ -3,6 +3,8 @@
 
 #[path = "cluster/cases.rs"]
 mod cases;
+#[path = "cluster/command.rs"]
+mod command;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "cluster/fleets.rs"]

@@ -88,10 +88,17 @@ pub fn check(dump: Dump, files: &dyn Files, options: &CheckOptions, today: Date)
         outcomes.insert(info.gvk.clone(), outcome);
     }
     let mut set = ChangeSet::assemble(&desired, outcomes, &options.exemptions, today);
-    for (group, kind) in EXCLUSIVE.iter().chain(WATCHED_CLUSTER_WIDE) {
-        if !catalog.kinds().any(|info| info.gvk.group == *group && info.gvk.kind == *kind) {
-            set.skipped.push(format!("{kind} that Git lacks: the dump has none"));
+    for kind in &mut set.coverage {
+        if catalog.why_absent(&kind.kind).is_some() {
+            kind.gap = Some(Gap::Absent(format!("the dump has no {}", kind.kind)));
         }
+    }
+    let wanted = EXCLUSIVE.iter().chain(WATCHED_CLUSTER_WIDE);
+    let absent =
+        wanted.filter(|(group, kind)| !catalog.kinds().any(|info| info.gvk.group == *group && info.gvk.kind == *kind));
+    let absent: Vec<&str> = absent.map(|(_, kind)| *kind).collect();
+    if !absent.is_empty() {
+        set.skipped.push(format!("what Git lacks of these kinds, of which the dump has none: {}", absent.join(", ")));
     }
     Ok(set)
 }

@@ -13,8 +13,9 @@ const LONGEST: usize = 240;
 
 /// A value at a path, as JSON on one line; masked as a whole or in parts where it could be a secret.
 pub fn show(kind: Known, path: &Path, node: &Node<'_>) -> String {
-    let secret = under_secret(kind, path) || names_secret(path);
-    let masked = masked(node, secret);
+    let is_secret = |name: &str| is_secret_name(name) && !(names_keys(kind) && name == "secretKey");
+    let secret = under_secret(kind, path) || names_secret(path, &is_secret);
+    let masked = masked(node, secret, &is_secret);
     shorten(masked.to_string())
 }
 
@@ -23,13 +24,16 @@ fn under_secret(kind: Known, path: &Path) -> bool {
     kind == Known::Secret && (path.under(&["data"]) || path.under(&["stringData"]) || path.0.is_empty())
 }
 
-fn names_secret(path: &Path) -> bool {
-    let field = path.0.iter().any(|step| matches!(step, Step::Field(name) if is_secret_name(name)));
+/// Whether `secretKey` is a key's name in this kind, as in the External Secrets Operator's, and not a key itself.
+fn names_keys(kind: Known) -> bool {
+    matches!(kind, Known::ExternalSecret | Known::PushSecret)
+}
+
+fn names_secret(path: &Path, is_secret: &dyn Fn(&str) -> bool) -> bool {
+    let field = path.0.iter().any(|step| matches!(step, Step::Field(name) if is_secret(name)));
     // An environment variable keeps its name in one field and its value in another.
     let variable = path.0.windows(2).any(|steps| match steps {
-        [Step::Key(key), Step::Field(field)] => {
-            field == "value" && key.strip_prefix("name=").is_some_and(is_secret_name)
-        }
+        [Step::Key(key), Step::Field(field)] => field == "value" && key.strip_prefix("name=").is_some_and(is_secret),
         _ => false,
     });
     field || variable
@@ -72,7 +76,7 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 /// The value with secrets replaced; `all` says that every leaf is one.
-fn masked(node: &Node<'_>, all: bool) -> Node<'static> {
+fn masked(node: &Node<'_>, all: bool, is_secret: &dyn Fn(&str) -> bool) -> Node<'static> {
     match node {
         Node::Null | Node::Raw(_) => Node::Null,
         Node::Bool(value) => Node::Bool(*value),
@@ -81,12 +85,12 @@ fn masked(node: &Node<'_>, all: bool) -> Node<'static> {
         Node::Float(value) => Node::Float(*value),
         Node::Text(text) if all || !leak::find(text).is_empty() => Node::text(MASK),
         Node::Text(text) => Node::text(text.clone().into_owned()),
-        Node::List(items) => Node::List(items.iter().map(|item| masked(item, all)).collect()),
+        Node::List(items) => Node::List(items.iter().map(|item| masked(item, all, is_secret)).collect()),
         Node::Map(map) => {
-            let variable = node.get("name").and_then(Node::as_text).is_some_and(is_secret_name);
+            let variable = node.get("name").and_then(Node::as_text).is_some_and(is_secret);
             let entries = map.iter().map(|(key, value)| {
-                let secret = all || is_secret_name(key) || (variable && key == "value");
-                (key.to_owned().into(), masked(value, secret))
+                let secret = all || is_secret(key) || (variable && key == "value");
+                (key.to_owned().into(), masked(value, secret, is_secret))
             });
             Node::Map(entries.collect())
         }
@@ -124,6 +128,13 @@ mod tests {
             let shown = shown(kind, path, &json);
             assert!(!shown.contains(canary) && shown.contains(MASK), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_key_is_told_from_the_name_of_one() {
+        let json = r#"{"secretKey":"password"}"#;
+        assert_eq!(shown(Known::ExternalSecret, &["spec", "data"], json), json);
+        assert!(shown(Known::Other, &["spec", "data"], json).contains(MASK));
     }
 
     #[test]

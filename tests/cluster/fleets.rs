@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tenantry::cluster::{CheckOptions, Limits, check};
-use tenantry::drift::changeset::{ChangeSet, Overall};
+use tenantry::drift::changeset::ChangeSet;
 
 use crate::harness::apply::{Applier, Tree, objects_of};
 use crate::harness::binaries::Version;
@@ -108,7 +108,7 @@ fn accepted_and_clean(version: Version) {
         Ok(cluster) => cluster,
         Err(not_run) => return not_run.report(),
     };
-    if let Err(not_run) = cluster.install_crds() {
+    if let Err(not_run) = cluster.install_crds().and_then(|()| crate::tools::kubectl()) {
         return not_run.report();
     }
     let (mut faults, mut trees, mut with_checker) = (String::new(), 0, 0);
@@ -134,17 +134,77 @@ async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<S
     let refused = applier.server_side_apply(&objects, "kustomize-controller").await;
     // As the checker itself, with the rights that the tree gives it and no more. (A fleet may do without a checker.)
     let account = checker_account(&objects);
-    let client = match &account {
-        Some((namespace, account)) => cluster.client_of_account(namespace, account).await,
-        None => cluster.client(User::Admin),
+    let folder = tempfile::tempdir().expect("a folder");
+    write_tree(folder.path(), tree);
+    let kubeconfig = match &account {
+        Some((namespace, account)) => {
+            let path = folder.path().join("kubeconfig");
+            std::fs::write(&path, cluster.kubeconfig_of_account(namespace, account).await).expect("a kubeconfig");
+            path
+        }
+        None => cluster.kubeconfig(User::Admin),
     };
-    let set = check_as(client, tree, &CheckOptions::default()).await.unwrap();
-    assert_eq!(set.objects, objects.len(), "every object was compared");
+    let live = drift(folder.path(), &["--settle", "0s", "--kubeconfig", &kubeconfig.to_string_lossy()]);
     if let Some((namespace, account)) = account {
         only_reads(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"));
     }
+    // And as a saved dump of what kubectl shows.
+    std::fs::write(folder.path().join("dump.yaml"), dump(cluster, &objects)).expect("a dump");
+    let dumped = drift(folder.path(), &["--live", "dump.yaml"]);
     applier.take_away(&objects).await;
-    (!refused.is_empty() || set.overall() != Overall::Clean).then(|| format!("{refused:#?}\n{}", told(&set)))
+    let wrong = [live, dumped].into_iter().find(|(code, report)| {
+        *code != Some(0) || report["verdict"] != "clean" || report["counts"]["declared"] != objects.len()
+    });
+    match wrong {
+        _ if !refused.is_empty() => Some(format!("{refused:#?}")),
+        Some((code, report)) => Some(format!("{code:?} {report:#}")),
+        None => None,
+    }
+}
+
+/// Writes a tree where the program looks for it.
+pub fn write_tree(folder: &Path, tree: &Tree) {
+    for (path, bytes) in tree {
+        let path = folder.join("tree/clusters/c1").join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+}
+
+/// Runs the program; its exit code and JSON report.
+pub fn drift(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    program.args(["drift", "--tree", "tree", "-o", "json"]).args(arguments).current_dir(folder);
+    run_drift(&mut program)
+}
+
+/// Runs the program; its exit code and JSON report.
+pub fn run_drift(program: &mut Command) -> (Option<i32>, Value) {
+    let output = program.env_clear().output().expect("the program runs");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    });
+    (output.status.code(), report)
+}
+
+/// What kubectl prints of all kinds of the objects, and of their definitions.
+fn dump(cluster: &Cluster, objects: &[Value]) -> Vec<u8> {
+    let kind = |object: &Value| {
+        let (version, kind) =
+            (object["apiVersion"].as_str().expect("a version"), object["kind"].as_str().expect("a kind"));
+        match version.split_once('/') {
+            Some((group, version)) => format!("{kind}.{version}.{group}"),
+            None => kind.to_owned(),
+        }
+    };
+    let mut kinds: std::collections::BTreeSet<String> = objects.iter().map(kind).collect();
+    kinds.insert("CustomResourceDefinition.v1.apiextensions.k8s.io".to_owned());
+    let kinds: Vec<String> = kinds.into_iter().collect();
+    let mut kubectl = Command::new(crate::tools::kubectl().unwrap_or_else(|not_run| panic!("{not_run}")));
+    let home = tempfile::tempdir().expect("a folder");
+    kubectl.arg("--kubeconfig").arg(cluster.kubeconfig(User::Admin)).env("HOME", home.path());
+    kubectl.args(["get", &kinds.join(","), "--all-namespaces", "--show-managed-fields", "-o", "yaml"]);
+    crate::tools::run(&mut kubectl).unwrap_or_else(|error| panic!("{error}")).stdout
 }
 
 /// The ServiceAccount to which the tree gives the drift checker's role, if the fleet has one.

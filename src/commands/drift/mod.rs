@@ -182,7 +182,7 @@ impl Tree {
         };
         let location = Location::parse(&args.repo)?;
         let (place, watched) = match &location {
-            Location::Path(path) => (screen.global().fleet.join(path), Some(revision.clone())),
+            Location::Path(path) => (below(&screen.global().fleet, path), Some(revision.clone())),
             Location::Url(url) => {
                 let (place, tip) = output::fetch(url, &args.branch, super::cache_folder().as_deref())?;
                 if args.rev.is_none() {
@@ -228,6 +228,11 @@ impl Tree {
             applier: if is_argo { Applier::Argo } else { Applier::Flux },
         }
     }
+}
+
+/// A path that is meant from the fleet.
+fn below(fleet: &Path, path: &Path) -> PathBuf {
+    if fleet == Path::new(".") { path.to_owned() } else { fleet.join(path) }
 }
 
 /// The cluster that the command line names, or the only one.

@@ -33,17 +33,26 @@ pub fn text(document: &Document, style: Style) -> String {
 pub fn headline(document: &Document) -> String {
     let checked = &document.checked;
     let revision = checked.revision.as_deref().map(|id| format!(" at {id}")).unwrap_or_default();
-    let what = format!("{} objects of cluster {}{revision}", document.counts.declared, checked.cluster);
+    let objects = counted(document.counts.declared, "object");
+    let what = format!("{objects} of cluster {}{revision}", checked.cluster);
     let drift: usize = document.counts.drift.values().sum();
     match document.verdict {
-        Overall::Clean => format!("clean: {what}"),
+        Overall::Clean => format!("{}: {what}", clean_word(document).to_lowercase()),
         Overall::Drift => format!("drift: {} in {what}", counted(drift, "difference")),
         Overall::Incomplete => {
             let gaps = document.gaps().count();
             let (unread, files) = (counted(gaps, "kind"), counted(document.unreadable.len(), "problem"));
-            let found = if drift == 0 { "none in".to_owned() } else { format!("{} in", counted(drift, "difference")) };
-            format!("incomplete: {unread} not read, {files}; {found} what was read of {what}")
+            let found = if drift == 0 { "no difference".to_owned() } else { counted(drift, "difference") };
+            format!("incomplete: {unread} not read, {files}; {found} in what was read of {what}")
         }
+    }
+}
+
+/// A dump never shows what it left out, so nothing more than itself is called clean.
+fn clean_word(document: &Document) -> &'static str {
+    match document.checked.live {
+        Cluster::Server(_) => "CLEAN",
+        Cluster::Dump(_) => "NO DRIFT IN THE DUMP",
     }
 }
 
@@ -59,7 +68,7 @@ pub fn gap(gap: &Gap) -> String {
 
 fn summary(out: &mut String, document: &Document, paint: &Paint) {
     let (word, severity) = match document.verdict {
-        Overall::Clean => ("CLEAN", Severity::Info),
+        Overall::Clean => (clean_word(document), Severity::Info),
         Overall::Drift => {
             ("DRIFT", document.drift().map(|difference| difference.severity).max().unwrap_or(Severity::Low))
         }
@@ -117,7 +126,8 @@ fn numbers(document: &Document) -> String {
     if counts.info > 0 {
         let _ = write!(line, "; {} only worth knowing", counts.info);
     }
-    let _ = write!(line, " ({} objects in Git, {} live objects read)", counts.declared, counts.live);
+    let declared = counted(counts.declared, "object");
+    let _ = write!(line, " ({declared} in Git, {} read from the cluster)", counts.live);
     line
 }
 

@@ -140,7 +140,8 @@ impl Cluster {
         write_users(data.path());
         write_audit_policy(data.path());
         for user in User::ALL {
-            fs::write(kubeconfig_path(data.path(), user), kubeconfig(data.path(), port, user)).expect("kubeconfig");
+            let text = kubeconfig(data.path(), port, user.name(), &user.token());
+            fs::write(kubeconfig_path(data.path(), user), text).expect("kubeconfig");
         }
         let etcd = start_etcd(&binaries, data.path(), etcd_port, peer_port);
         let cluster = Cluster {
@@ -173,14 +174,24 @@ impl Cluster {
 
     /// A client with a token of a ServiceAccount, as a pod has it.
     pub async fn client_of_account(&self, namespace: &str, name: &str) -> kube::Client {
+        let mut config = self.config(User::Admin);
+        config.auth_info.token = Some(self.token_of_account(namespace, name).await.into());
+        kube::Client::try_from(config).expect("a client")
+    }
+
+    /// The text of a kubeconfig with a token of a ServiceAccount.
+    pub async fn kubeconfig_of_account(&self, namespace: &str, name: &str) -> String {
+        let token = self.token_of_account(namespace, name).await;
+        kubeconfig(self.data.path(), self.port, name, &token)
+    }
+
+    async fn token_of_account(&self, namespace: &str, name: &str) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         let body = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let request = http::Request::post(path).header("content-type", "application/json");
         let request = request.body(body.to_string().into_bytes()).expect("a request");
         let answer: serde_json::Value = self.client(User::Admin).request(request).await.expect("a token");
-        let mut config = self.config(User::Admin);
-        config.auth_info.token = Some(answer["status"]["token"].as_str().expect("a token").to_owned().into());
-        kube::Client::try_from(config).expect("a client")
+        answer["status"]["token"].as_str().expect("a token").to_owned()
     }
 
     /// The configuration of [`Cluster::client`].
@@ -433,17 +444,17 @@ fn kubeconfig_path(data: &Path, user: User) -> PathBuf {
     data.join(format!("{}.kubeconfig", user.name()))
 }
 
-fn kubeconfig(data: &Path, port: u16, user: User) -> String {
+fn kubeconfig(data: &Path, port: u16, user: &str, token: &str) -> String {
     let document = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": user.name()}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
         "clusters": [{"name": "test", "cluster": {
             "server": format!("https://127.0.0.1:{port}"),
             "certificate-authority": data.join("ca.crt"),
         }}],
-        "users": [{"name": user.name(), "user": {"token": user.token()}}],
+        "users": [{"name": user, "user": {"token": token}}],
     });
     document.to_string()
 }
