@@ -185,9 +185,8 @@ fn absent(kind: &Gvk, objects: &[ObjectRef]) -> Coverage {
 
 fn skipped(desired: &Desired) -> Vec<String> {
     let mut skipped = Vec::new();
-    if desired.filter.tenants.is_some() || desired.filter.shard.is_some() {
-        skipped
-            .push("namespaces labelled as tenants that Git lacks: only a part of the tenants was asked for".to_owned());
+    if desired.filter.tenants.is_some() {
+        skipped.push("namespaces labelled as tenants that Git lacks: only some tenants were asked for".to_owned());
     }
     if desired.filter.tenants.is_some() {
         skipped.push("the system unit: only some tenants were asked for".to_owned());

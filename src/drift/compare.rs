@@ -145,8 +145,11 @@ impl<'d> KindRun<'d> {
 
     fn judge(&mut self, key: &str, mut live: Node<'_>) {
         let Some(position) = self.index.and_then(|index| index.find(key)) else {
-            if let Some(item) = self.extra(key, &live) {
-                self.findings.insert(key.to_owned(), vec![item]);
+            let Some(item) = self.extra(key, &live) else { return };
+            match self.desired.has_elsewhere(self.files, &self.info.gvk, key) {
+                Ok(true) => {}
+                Ok(false) => drop(self.findings.insert(key.to_owned(), vec![item])),
+                Err(reason) => drop(self.unjudged.insert(key.to_owned(), reason)),
             }
             return;
         };

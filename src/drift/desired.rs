@@ -8,11 +8,13 @@ use rayon::prelude::*;
 
 use super::catalog::{Catalog, KindInfo};
 use super::change::Place;
+use super::elsewhere::Elsewhere;
 use super::explain::Silenced;
 use super::filter::Filter;
 use super::kind::{Gvk, Known, ObjectRef};
 use super::node::{Fingerprint, Node};
 use super::yaml::{self, Unreadable};
+use crate::plan::names;
 
 /// The files of one cluster's folder at one revision. Paths are relative to that folder: `tenants/acme/rbac.yaml`.
 pub trait Files: Sync {
@@ -124,6 +126,9 @@ pub struct Desired {
     pub objects: usize,
     /// Which part of Git this is.
     pub filter: Filter,
+    /// Namespaces of tenants that Git has and the filter does not let through.
+    pub left_out: BTreeSet<String>,
+    elsewhere: Elsewhere,
     files: Vec<String>,
 }
 
@@ -160,6 +165,8 @@ impl Desired {
     /// Files that cannot be listed. A file that cannot be read is a [`Problem`].
     pub fn read(files: &dyn Files, catalog: &Catalog, filter: Filter) -> Result<Self, String> {
         let mut paths: Vec<String> = files.list()?;
+        let others = paths.iter().map(|path| Unit::of(path)).filter(|unit| !filter.admits(unit));
+        let left_out = others.filter_map(|unit| unit.tenant().map(names::namespace)).collect();
         paths.retain(|path| filter.admits(&Unit::of(path)));
         paths.sort_unstable();
         let (paths, problems) = super::kustomization::select(files, paths);
@@ -168,7 +175,7 @@ impl Desired {
             .enumerate()
             .map(|(index, path)| read_file(files, path, u32::try_from(index).unwrap_or(u32::MAX), catalog, &filter))
             .collect();
-        let mut desired = Desired { problems, filter, files: paths, ..Desired::default() };
+        let mut desired = Desired { problems, filter, left_out, files: paths, ..Desired::default() };
         for content in read {
             desired.problems.extend(content.problems);
             for object in content.objects {
@@ -212,6 +219,14 @@ impl Desired {
     pub fn has(&self, gvk: &Gvk, key: &str) -> bool {
         let same_kind = self.kinds.iter().filter(|(other, _)| other.group == gvk.group && other.kind == gvk.kind);
         same_kind.into_iter().any(|(_, index)| index.find(key).is_some())
+    }
+
+    /// Whether another part of the tree declares an object, where this is a part only.
+    ///
+    /// # Errors
+    /// Why that cannot be told.
+    pub fn has_elsewhere(&self, files: &dyn Files, gvk: &Gvk, key: &str) -> Result<bool, String> {
+        if self.filter.is_whole() { Ok(false) } else { self.elsewhere.declares(files, gvk, key) }
     }
 
     /// The unit that an entry belongs to.

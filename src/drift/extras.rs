@@ -6,7 +6,7 @@
 
 use super::catalog::KindInfo;
 use super::classify::{self, Judgement};
-use super::desired::{Desired, split_key};
+use super::desired::{Desired, Unit, split_key};
 use super::kind::{EXCLUSIVE, Known};
 use super::node::Node;
 
@@ -18,7 +18,7 @@ pub fn judge(desired: &Desired, info: &KindInfo, key: &str, live: &Node<'_>) -> 
     let (namespace, name) = split_key(key);
     let managed = namespace.is_some_and(|namespace| desired.namespaces.contains_key(namespace));
     let suspicious = match info.known {
-        Known::Namespace => passes_for_tenant(desired, live),
+        Known::Namespace => passes_for_tenant(desired, name, live),
         Known::ClusterRoleBinding => !is_bootstrap(name, live) && reaches_accounts(desired, live),
         Known::RoleBinding if !managed => reaches_accounts(desired, live),
         _ => managed && is_exclusive(info) && !owner_makes_such(info.known, live),
@@ -32,9 +32,10 @@ pub fn is_exclusive(info: &KindInfo) -> bool {
 }
 
 /// Labelled as a tenant of an install whose tenants Git declares.
-fn passes_for_tenant(desired: &Desired, live: &Node<'_>) -> bool {
-    if desired.filter.tenants.is_some() || desired.filter.shard.is_some() {
-        return false; // the other tenants are not known
+fn passes_for_tenant(desired: &Desired, name: &str, live: &Node<'_>) -> bool {
+    // Who looks at some tenants only does not look for others; of all shards, the one with the system unit does.
+    if desired.filter.tenants.is_some() || !desired.filter.admits(&Unit::System) || desired.left_out.contains(name) {
+        return false;
     }
     let label = |key: &str| live.at(&["metadata", "labels", key]).and_then(Node::as_text);
     let install = label("install-id");
@@ -101,7 +102,7 @@ fn owner_makes_such(kind: Known, live: &Node<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desired::{ManagedNamespace, Unit};
+    use super::super::desired::ManagedNamespace;
     use super::super::filter::Filter;
     use super::super::kind::Gvk;
     use super::*;
@@ -180,6 +181,6 @@ mod tests {
         assert!(!found("v1", "Namespace", "kube-system", "{}"));
         let mut part = desired();
         part.filter = Filter { tenants: Some(std::collections::BTreeSet::new()), ..Filter::default() };
-        assert!(!passes_for_tenant(&part, &Node::from_json(labels("i1").as_bytes()).unwrap()));
+        assert!(!passes_for_tenant(&part, "x", &Node::from_json(labels("i1").as_bytes()).unwrap()));
     }
 }

@@ -10,6 +10,7 @@ pub mod crd;
 pub mod desired;
 pub mod diff;
 pub mod duration;
+pub mod elsewhere;
 pub mod exempt;
 pub mod explain;
 pub mod extras;
