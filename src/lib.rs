@@ -8,10 +8,12 @@
 //! render::jobs      Plan → units                 canonical manifests
 //! check::run        units → Verified | Report    the gate
 //! output            Verified → a commit or a folder
+//! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `plan`, `render`, `check`, `report`, `secrets`, `manifest` and `yaml` are the core: they know no file
-//! system, environment, clock or network. `source` and `output` are edges; `commands` joins edges and core.
+//! `config`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace` and `yaml` are the core:
+//! they know no file system, environment, clock or network. `source`, `output` and `cluster` are edges; `commands` joins
+//! edges and core.
 
 pub mod check;
 pub mod cli;
