@@ -4,9 +4,11 @@ mod check;
 pub mod fleet;
 mod init;
 mod inspect;
+mod memo;
 mod origin;
 mod render;
 mod screen;
+mod timings;
 mod watch;
 
 use clap::CommandFactory as _;

@@ -30,6 +30,7 @@ use crate::config::Fleet;
 use crate::config::install::AdmissionEngine;
 use crate::finding::Finding;
 use crate::manifest::{Digest, IdRef, ObjectId};
+use crate::memo::Memo;
 use crate::plan::{ClusterPlan, Plan, TenantPlan, names};
 use crate::yaml;
 
@@ -46,6 +47,8 @@ pub struct Job<'a> {
     version: &'a str,
     /// Text of the admission policies.
     admission: Arc<str>,
+    /// Digest of the text of the tenant's file.
+    text: Option<Digest>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,18 @@ enum Of<'a> {
     System,
     Gitops,
     Tenant(&'a TenantPlan<'a>),
+}
+
+/// What earlier runs leave to know of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Digest of the inputs that the unit in the output was rendered from: the program's version, the templates and
+    /// every value that the templates see.
+    pub recorded: Option<Digest>,
+    /// Digests of inputs that were computed before.
+    pub memo: &'a Memo,
+    /// Digest of all that a tenant's inputs follow from beside the text of its file.
+    pub rest: Digest,
 }
 
 /// What became of a job.
@@ -70,8 +85,9 @@ pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
     let admission: Arc<str> = yaml::emit_documents(policies(plan.fleet)).into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();
-        let mut push = |path, tenant, of| {
-            jobs.push(Job { path, tenant, plan, cluster, of, version, admission: Arc::clone(&admission) });
+        let mut push = |path, tenant: Option<&'a str>, of| {
+            let text = tenant.and_then(|slug| plan.fleet.texts.get(slug).copied());
+            jobs.push(Job { path, tenant, plan, cluster, of, version, admission: Arc::clone(&admission), text });
         };
         push(names::system_unit(name), None, Of::System);
         push(gitops::unit_path(plan.fleet, name), None, Of::Gitops);
@@ -84,21 +100,27 @@ pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
 }
 
 impl Job<'_> {
-    /// Renders the unit, unless it was rendered from the same inputs before: `recorded` is the digest of those. The
-    /// inputs are the program's version, the templates and every value that the templates see.
+    /// Renders the unit, unless it was rendered from the same inputs before.
     ///
     /// # Errors
     /// Templates that fail, or that yield other objects than were announced.
-    pub fn make(&self, templates: &Templates, recorded: Option<Digest>) -> Result<Made, Vec<Finding>> {
+    pub fn make(&self, templates: &Templates, before: Before<'_>) -> Result<Made, Vec<Finding>> {
+        let known = self.text.and_then(|text| before.memo.inputs(&text, &before.rest));
+        if let Some(known) = known.filter(|known| before.recorded == Some(*known)) {
+            return Ok(Made::Kept(known));
+        }
         // Values live for one unit only: those of a whole large fleet would not fit into memory.
         let context = match self.of {
             Of::System => system::context(self.plan.fleet, self.cluster),
             Of::Gitops => gitops::context(self.plan.fleet),
-            Of::Tenant(tenant) => tenant::context(self.plan.fleet, self.cluster, tenant),
+            Of::Tenant(tenant) => tenant::context(self.plan.fleet, tenant),
         };
         let families = self.families(&context);
         let inputs = self.digest(&templates.digest(), &context, &families);
-        if recorded == Some(inputs) {
+        if let Some(text) = self.text {
+            before.memo.learn_inputs(text, before.rest, inputs);
+        }
+        if before.recorded == Some(inputs) {
             return Ok(Made::Kept(inputs));
         }
         let tenant = self.tenant.map(str::to_owned);
@@ -192,10 +214,13 @@ pub(crate) mod tests {
         let jobs = jobs(&plan, "0");
         assert_eq!(jobs.len(), 8 + 4);
         for job in &jobs {
-            let made = job.make(&templates, None).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
+            let memo = Memo::default();
+            let before = |recorded| Before { recorded, memo: &memo, rest: Digest::of(b"rest") };
+            let made =
+                job.make(&templates, before(None)).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
             let Made::Rendered(unit) = made else { panic!("{} was kept", job.path) };
             assert!(!unit.files.is_empty());
-            assert!(matches!(job.make(&templates, Some(unit.inputs)), Ok(Made::Kept(_))));
+            assert!(matches!(job.make(&templates, before(Some(unit.inputs))), Ok(Made::Kept(_))));
         }
     }
 }
