@@ -15,8 +15,10 @@
 
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod drift;
 pub mod error;
 pub mod finding;
 pub mod manifest;

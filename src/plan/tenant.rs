@@ -236,9 +236,15 @@ fn tier_word(tier: Tier) -> String {
 /// Notes what follows from the rest.
 fn derived(plan: &TenantPlan<'_>, record: &mut impl Record) {
     record.note(format_args!("namespace"), &plan.namespace, || Origin::Derived("tenant-<slug>"));
-    record.note(format_args!("wazuhIngress.hostname"), &plan.hostname, || Origin::Derived("<slug>.soc[.<region>].<domain>"));
-    record.note(format_args!("networkPolicies.allowedLlmHosts"), &plan.llm.host, || Origin::Derived("host of llm.baseUrl"));
-    record.note(format_args!("timeout"), &plan.timeout, || Origin::Derived("15 minutes for pilot-prod, 30 for small-dev"));
+    record.note(format_args!("wazuhIngress.hostname"), &plan.hostname, || {
+        Origin::Derived("<slug>.soc[.<region>].<domain>")
+    });
+    record.note(format_args!("networkPolicies.allowedLlmHosts"), &plan.llm.host, || {
+        Origin::Derived("host of llm.baseUrl")
+    });
+    record.note(format_args!("timeout"), &plan.timeout, || {
+        Origin::Derived("15 minutes for pilot-prod, 30 for small-dev")
+    });
     for (label, value) in &plan.labels {
         let origin = || Origin::Derived("identity of install and tenant");
         record.note(format_args!("namespaceLabels.{label}"), value, origin);

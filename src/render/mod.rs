@@ -206,6 +206,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_inputs_of_a_tenant_follow_from_its_own_file_and_the_rest_of_the_fleet_alone() {
+        let inputs = |source: &Source| -> BTreeMap<String, Digest> {
+            let fleet = crate::config::parse(source).0.unwrap();
+            let plan = crate::plan::plan(&fleet, source).0.unwrap();
+            let (templates, memo) = (Templates::load([]).unwrap(), Memo::default());
+            let before = Before { recorded: None, memo: &memo, rest: Digest::of(b"rest") };
+            let jobs = jobs(&plan, "0");
+            let made = jobs.iter().filter(|job| job.tenant.is_some()).map(|job| match job.make(&templates, before) {
+                Ok(Made::Rendered(unit)) => (unit.path, unit.inputs),
+                other => panic!("{other:?}"),
+            });
+            made.collect()
+        };
+        let all = inputs(&source());
+        for path in all.keys() {
+            let slug = path.rsplit('/').next().unwrap();
+            let mut alone = source();
+            alone.files.retain(|file, _| !file.starts_with("tenants/") || *file == crate::config::tenant_file(slug));
+            assert_eq!(inputs(&alone).get(path), all.get(path), "{path} depends on other tenants: a memo would lie");
+        }
+    }
+
+    #[test]
     fn every_unit_of_this_repository_renders() {
         let fleet = fleet();
         let (plan, findings) = crate::plan::plan(&fleet, &source());

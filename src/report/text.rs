@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn many_warnings_of_a_rule_are_folded() {
-        let text = shown(|rule, text| Finding::warning(rule, text), Detail::Folded);
+        let text = shown(Finding::warning, Detail::Folded);
         assert_eq!(text.matches("number ").count(), 3, "{text}");
         let rest = "... and 12 more of plan/misp: t03, t04, t05, t06, t07, t08, t09, t10, … (-v shows each)";
         assert!(text.contains(rest), "{text}");
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn errors_and_what_was_asked_for_are_never_folded() {
-        assert_eq!(shown(|rule, text| Finding::invalid(rule, text), Detail::Folded).matches("number ").count(), 15);
-        assert_eq!(shown(|rule, text| Finding::warning(rule, text), Detail::Every).matches("number ").count(), 15);
+        assert_eq!(shown(Finding::invalid, Detail::Folded).matches("number ").count(), 15);
+        assert_eq!(shown(Finding::warning, Detail::Every).matches("number ").count(), 15);
     }
 }
