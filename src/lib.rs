@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace` and `yaml` are the core:
-//! they know no file system, environment, clock or network. `source`, `output` and `cluster` are edges; `commands` joins
-//! edges and core.
+//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace` and `yaml` are
+//! the core: they know no file system, environment, clock or network. `source`, `output` and `cluster` are edges;
+//! `commands` joins edges and core.
 
 pub mod check;
 pub mod cli;
@@ -24,6 +24,7 @@ pub mod drift;
 pub mod error;
 pub mod finding;
 pub mod manifest;
+pub mod memo;
 pub mod network;
 pub mod output;
 pub mod plan;

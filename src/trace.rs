@@ -16,8 +16,9 @@ use crate::drift::kind::Gvk;
 use crate::drift::node::Node;
 use crate::finding::Location;
 use crate::manifest::{Digest, ObjectId};
+use crate::memo::Memo;
 use crate::plan::{self, ClusterPlan, Plan, Silent, names};
-use crate::render::{self, Made, Templates};
+use crate::render::{self, Before, Made, Templates};
 use crate::source::Source;
 use crate::yaml::{self, Limits};
 
@@ -78,7 +79,16 @@ impl Tracer<'_> {
     pub fn install(&self, unit: Unit<'_>) -> Influence {
         self.influence(unit, "install.yaml", |text| {
             let install: Install = config::read("install.yaml", text, Kind::Install).ok()?;
-            let fleet = Fleet { install, ..self.fleet.clone() };
+            // Of a large fleet, no more is copied than the unit is rendered from.
+            let tenants = self.fleet.tenants.iter().filter(|(slug, _)| unit.tenant.is_none_or(|unit| unit == *slug));
+            let fleet = Fleet {
+                install,
+                tenants: tenants.map(|(slug, tenant)| (slug.clone(), tenant.clone())).collect(),
+                compatibility: self.fleet.compatibility.clone(),
+                rotation: self.fleet.rotation.clone(),
+                policies: self.fleet.policies.clone(),
+                texts: Default::default(),
+            };
             self.objects(&fleet, unit, None)
         })
     }
@@ -136,8 +146,11 @@ impl Tracer<'_> {
             None => names::system_unit(unit.cluster),
             Some(slug) => names::tenant_unit(unit.cluster, slug),
         };
+        // What is tried here is not to be remembered.
+        let memo = Memo::default();
+        let before = Before { recorded, memo: &memo, rest: Digest::of(b"") };
         let jobs = render::jobs(&plan, self.version);
-        jobs.iter().find(|job| job.path == path)?.make(self.templates, recorded).ok()
+        jobs.iter().find(|job| job.path == path)?.make(self.templates, before).ok()
     }
 }
 

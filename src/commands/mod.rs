@@ -5,9 +5,11 @@ mod drift;
 pub mod fleet;
 mod init;
 mod inspect;
+mod memo;
 mod origin;
 mod render;
 mod screen;
+mod timings;
 mod watch;
 
 use clap::CommandFactory as _;

@@ -4,11 +4,11 @@ use std::io::{IsTerminal as _, Write as _};
 
 use crate::cli::{Colour, Format, Global};
 use crate::error::{Error, Result};
-use crate::report::{self, Report, Style};
+use crate::report::{self, Detail, Report, Style};
 use crate::secrets::leak;
 use crate::source::Source;
 
-use super::fleet::Timings;
+use super::timings::Timings;
 
 /// The two streams and the options that rule them.
 #[derive(Debug)]
@@ -61,14 +61,14 @@ impl Screen {
     pub fn report(&self, report: &Report, source: &Source) -> Result<()> {
         if self.global.output.is_empty() {
             let style = self.style(std::io::stderr().is_terminal());
-            let text = report::text(report, source, style);
+            let text = report::text(report, source, style, self.detail());
             if !text.is_empty() {
                 // Its secrets are covered by the report itself, colours and all.
                 let _ = std::io::stderr().lock().write_all(text.as_bytes());
             }
         }
         self.emit_files(&|format, style| match format {
-            Format::Text => report::text(report, source, style),
+            Format::Text => report::text(report, source, style, self.detail()),
             Format::Json => report::json(report, super::version()),
         })
     }
@@ -96,6 +96,10 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    fn detail(&self) -> Detail {
+        if self.global.verbose > 0 { Detail::Every } else { Detail::Folded }
     }
 
     /// Says where the time went, if asked.

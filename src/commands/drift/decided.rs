@@ -1,7 +1,8 @@
 //! Tells which line of the fleet decides what differs, where the fleet is at hand.
 
 use crate::cli::Global;
-use crate::commands::fleet::{self, Timings};
+use crate::commands::fleet;
+use crate::commands::timings::Timings;
 use crate::drift::change::Verdict;
 use crate::drift::desired::Files;
 use crate::manifest::{ObjectId, PROVENANCE, Provenance};
