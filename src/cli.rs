@@ -73,6 +73,18 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// For pull requests; at most 65,536 characters.
+    Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for the test views of CI systems.
+    Junit,
+    /// GitLab Code Quality.
+    Gitlab,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// One page that needs nothing else.
+    Html,
 }
 
 impl std::str::FromStr for OutputSpec {

@@ -69,19 +69,21 @@ impl Screen {
         }
         self.emit_files(&|format, style| match format {
             Format::Text => report::text(report, source, style, self.detail()),
-            Format::Json => report::json(report, super::version()),
+            _ => derived(report, format),
         })
     }
 
-    /// Writes what `make` makes in every format that was asked for; as text to standard output if none was.
+    /// Writes a report in every format that was asked for, as text to standard output if none was. Text and JSON are the
+    /// command's own, from `own`; the others derive from the report.
     ///
     /// # Errors
     /// A file of a report cannot be written.
-    pub fn emit(&self, make: &dyn Fn(Format, Style) -> String) -> Result<()> {
+    pub fn emit(&self, report: &Report, own: &dyn Fn(Format, Style) -> Option<String>) -> Result<()> {
+        let make = |format, style| own(format, style).unwrap_or_else(|| derived(report, format));
         if self.global.output.is_empty() {
             return self.print(&make(Format::Text, self.style(std::io::stdout().is_terminal())));
         }
-        self.emit_files(make)
+        self.emit_files(&make)
     }
 
     fn emit_files(&self, make: &dyn Fn(Format, Style) -> String) -> Result<()> {
@@ -132,5 +134,19 @@ impl Screen {
             Colour::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none(),
         };
         if coloured { Style::Coloured } else { Style::Plain }
+    }
+}
+
+/// A report in a format that needs neither sources nor a terminal.
+fn derived(report: &Report, format: Format) -> String {
+    match format {
+        Format::Text => report::text(report, &Source::default(), Style::Plain, Detail::Every),
+        Format::Json => report::json(report, super::version()),
+        Format::Markdown => report::markdown(report),
+        Format::Sarif => report::sarif(report, super::version()),
+        Format::Junit => report::junit(report),
+        Format::Gitlab => report::gitlab(report),
+        Format::Github => report::github(report),
+        Format::Html => report::html(report, super::version()),
     }
 }

@@ -89,9 +89,10 @@ fn merge(screen: &Screen, args: &MergeArgs) -> Result<u8> {
 
 /// Writes the report in every format that was asked for, and a line for the log.
 fn tell(screen: &Screen, document: &Document) -> Result<u8> {
-    screen.emit(&|format, style| match format {
-        Format::Text => report::text(document, style),
-        Format::Json => report::json(document),
+    screen.emit(&report::derived(document), &|format, style| match format {
+        Format::Text => Some(report::text(document, style)),
+        Format::Json => Some(report::json(document)),
+        _ => None,
     })?;
     let headline = report::headline(document);
     Ok(match document.verdict {

@@ -1,9 +1,24 @@
 //! The document as findings, for the formats that know those only (SARIF, JUnit, Markdown …).
 
 use super::document::{Difference, Document, Rendered};
+use crate::check::Verdict;
 use crate::drift::change::{Class as Effect, Severity as Weight};
+use crate::drift::changeset::Overall;
 use crate::drift::exempt::ExemptionState;
 use crate::finding::{Class, Finding, Location, Severity};
+use crate::report::Report;
+
+/// The document as a report of findings, for the formats that know those only.
+pub fn derived(document: &Document) -> Report {
+    let (verdict, reason) = match document.verdict {
+        Overall::Clean => ("passed", None),
+        Overall::Drift => ("failed", None),
+        Overall::Incomplete => ("not-checked", Some(super::text::headline(document))),
+    };
+    let proves = "the cluster is what was merged";
+    let verdicts = vec![Verdict { check: "drift", proves, verdict, reason }];
+    Report { command: "drift", verdicts, findings: findings(document) }
+}
 
 /// Everything that the document has to say, the worst first: what was not read, then differences, then exemptions.
 pub fn findings(document: &Document) -> Vec<Finding> {

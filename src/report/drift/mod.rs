@@ -9,7 +9,7 @@ mod text;
 pub use document::{
     Checked, Cluster, Counts, Decided, Difference, Document, KindCoverage, Object, Parts, Rendered, Unreadable,
 };
-pub use findings::findings;
+pub use findings::{derived, findings};
 pub use merge::merge;
 pub use restore::{Applier, Source};
 pub use text::{headline, text};
