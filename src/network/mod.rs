@@ -27,6 +27,7 @@ mod names;
 mod objects;
 mod outside;
 mod party;
+pub mod picture;
 mod policy;
 mod ports;
 mod proof;
