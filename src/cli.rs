@@ -132,7 +132,7 @@ pub struct SchemaArgs {
 pub enum SchemaKind {
     /// install.yaml
     Install,
-    /// tenants/<slug>.yaml
+    /// tenants/SLUG.yaml
     Tenant,
     /// compatibility.yaml
     Compatibility,

@@ -1,6 +1,6 @@
 //! What a run may fail with: five kinds, each with its exit code and with hints on what to do next.
 //!
-//! Findings about the input are data ([`crate::check::Finding`]); an [`Error`] means that the work could not be done.
+//! Findings about the input are data ([`crate::finding::Finding`]); an [`Error`] means that the work could not be done.
 
 use std::fmt;
 

@@ -177,7 +177,7 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Finding> {
         let finding = Finding::invalid("source/encoding", format!("{path} is not UTF-8"));
         finding.at(Location::new(path, span)).hint("save it as UTF-8")
     })?;
-    let text = text.strip_prefix('\u{FEFF}').map_or(text.clone(), str::to_owned);
+    let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
     let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
     let odd = |character: char| {
         (character.is_control() && !matches!(character, '\n' | '\t'))

@@ -10,6 +10,8 @@
 //! - `list:` the complete list of connections, to the end of the file;
 //! - `void: TEXT`, `refused: TEXT`, `finding: RULE` what the engine has to say.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by its panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 //! Each file of `tests/network/planted` plants one mistake: it edits the text of the fleet, and says which claim then
 //! fails or what is found, and at which line. A line is given by its text, so that the cases survive edits elsewhere.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by its panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -80,11 +80,6 @@ impl Verified {
     pub fn changes(&self) -> &Changes {
         &self.changes
     }
-
-    /// The changes themselves.
-    pub fn into_changes(self) -> Changes {
-        self.changes
-    }
 }
 
 /// Everything that the checks had to say. Only [`run`] makes one.

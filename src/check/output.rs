@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::{Input, Outcome};
-use crate::finding::{Class, Finding};
+use crate::finding::{Class, Finding, Location};
+use crate::manifest::ObjectId;
 use crate::render::{RenderedUnit, duplicates as find_duplicates};
 use crate::secrets::leak;
 use crate::yaml::{self, Limits};
@@ -42,6 +43,7 @@ pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
     let findings = input.units.par_iter().flat_map_iter(|unit| {
         let objects = unit.files.values().flat_map(|content| content.identities());
         objects.filter(|id| id.kind == "Secret" && id.api_version == "v1").map(|id| {
+            let id = ObjectId::from(id);
             let finding = Finding::error("secrets/object", Class::Guard, format!("{id} is an object of kind Secret"));
             finding.object(id.to_string()).hint("render an ExternalSecret that refers to the backend")
         })
@@ -51,8 +53,14 @@ pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
 
 pub(super) fn no_material(input: &Input<'_>) -> Outcome {
     let findings = input.units.par_iter().flat_map_iter(|unit| {
-        unit.files.iter().flat_map(|(name, content)| {
-            let mut findings = leak::findings(&format!("{}/{name}", unit.path), &content.text());
+        unit.files.iter().filter(|(_, content)| content.is_suspect()).flat_map(|(name, content)| {
+            let file = format!("{}/{name}", unit.path);
+            let mut findings = leak::findings(&file, &content.text());
+            if findings.is_empty() {
+                // It is in a value that the text breaks over lines or escapes.
+                let finding = Finding::error("secrets/material", Class::Guard, "a value looks like a secret");
+                findings.push(finding.at(Location::file(file)));
+            }
             if let Some(tenant) = &unit.tenant {
                 findings.iter_mut().for_each(|finding| finding.tenant = Some(tenant.clone()));
             }

@@ -64,7 +64,7 @@ fn findings(charts: &BTreeMap<&str, Chart>, object: &Value, tenant: Option<&str>
     let Some(values) = values else { return Vec::new() };
     let chart = if tenant.is_some() { "soctalk-tenant" } else { "soctalk-system" };
     let Some(chart_contract) = charts.get(chart) else { return Vec::new() };
-    let merged = merge(chart_contract.defaults.clone(), values);
+    let merged = merge(&chart_contract.defaults, values);
     let errors = chart_contract.validator.iter_errors(&merged).map(|error| {
         let path = error.instance_path().as_str().to_owned();
         let file = tenant.map_or_else(|| "install.yaml".to_owned(), crate::config::tenant_file);
@@ -80,19 +80,11 @@ fn findings(charts: &BTreeMap<&str, Chart>, object: &Value, tenant: Option<&str>
 }
 
 /// Values over defaults, as Helm merges them: mappings deeply, everything else as a whole; null removes.
-fn merge(defaults: Value, values: &Value) -> Value {
-    match (defaults, values) {
-        (Value::Object(mut base), Value::Object(over)) => {
-            for (key, value) in over {
-                if value.is_null() {
-                    base.remove(key);
-                } else {
-                    let merged = merge(base.remove(key).unwrap_or_default(), value);
-                    base.insert(key.clone(), merged);
-                }
-            }
-            Value::Object(base)
-        }
-        (_, value) => value.clone(),
-    }
+fn merge(defaults: &Value, values: &Value) -> Value {
+    let (Value::Object(base), Value::Object(over)) = (defaults, values) else { return values.clone() };
+    let kept = base.iter().filter(|(key, _)| !over.contains_key(*key)).map(|(key, value)| (key.clone(), value.clone()));
+    let set = over.iter().filter(|(_, value)| !value.is_null());
+    let set =
+        set.map(|(key, value)| (key.clone(), base.get(key).map_or_else(|| value.clone(), |old| merge(old, value))));
+    Value::Object(kept.chain(set).collect())
 }

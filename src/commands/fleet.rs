@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::finding::{Finding, any_error};
 use crate::manifest::{Changes, Digest};
 use crate::plan::{self, Plan};
-use crate::render::{self, Job, RenderedUnit, Templates};
+use crate::render::{self, Job, Made, RenderedUnit, Templates};
 use crate::secrets::leak;
 use crate::source::{self, Source};
 
@@ -41,6 +41,11 @@ impl Timings {
         let result = step();
         self.0.push((name, start.elapsed()));
         result
+    }
+
+    /// Notes a step that began at an instant and ends now.
+    pub fn since(&mut self, name: &'static str, start: Instant) {
+        self.0.push((name, start.elapsed()));
     }
 
     /// One line a step.
@@ -121,7 +126,7 @@ pub fn plan<'a>(loaded: &'a Loaded, findings: &mut Vec<Finding>) -> Option<Plan<
 pub fn prepare<'a>(loaded: &Loaded, plan: &'a Plan<'a>, findings: &mut Vec<Finding>) -> Option<Prepared<'a>> {
     match Templates::load(loaded.source.below("templates/")) {
         Ok(templates) => {
-            let jobs = render::jobs(plan, &templates, VERSION);
+            let jobs = render::jobs(plan, VERSION);
             Some(Prepared { templates, jobs })
         }
         Err(found) => {
@@ -141,14 +146,13 @@ pub fn check(
     mut findings: Vec<Finding>,
     timings: &mut Timings,
 ) -> Checked {
-    let (keep, write): (Vec<&Job<'_>>, Vec<&Job<'_>>) =
-        prepared.jobs.iter().partition(|job| recorded(&job.path) == Some(job.inputs));
-    let rendered: Vec<_> =
-        timings.step("render", || write.par_iter().map(|job| job.render(&prepared.templates)).collect());
-    let mut units: Vec<RenderedUnit> = Vec::with_capacity(rendered.len());
-    for result in rendered {
-        match result {
-            Ok(unit) => units.push(unit),
+    let make = |job: &Job<'_>| job.make(&prepared.templates, recorded(&job.path));
+    let made: Vec<_> = timings.step("render", || prepared.jobs.par_iter().map(make).collect());
+    let (mut units, mut keep) = (Vec::new(), BTreeMap::new());
+    for (job, made) in prepared.jobs.iter().zip(made) {
+        match made {
+            Ok(Made::Rendered(unit)) => units.push(unit),
+            Ok(Made::Kept(inputs)) => drop(keep.insert(job.path.clone(), inputs)),
             Err(found) => findings.extend(found),
         }
     }
@@ -160,11 +164,9 @@ pub fn check(
     }
     let input = Input { source: &loaded.source, fleet: plan.fleet, units: &units };
     let report = timings.step("check", || check::run(&input));
-    let changes = Changes {
-        write: timings.step("emit", || units.par_iter().map(|unit| (unit.path.clone(), unit.finish())).collect()),
-        keep: keep.into_iter().map(|job| (job.path.clone(), job.inputs)).collect(),
-        remove,
-    };
+    // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
+    let finish = |unit: RenderedUnit| (unit.path.clone(), unit.finish());
+    let changes = Changes { write: timings.step("emit", || units.into_par_iter().map(finish).collect()), keep, remove };
     let (verified, report) = report.admit(changes);
     findings.extend(report.findings);
     findings.sort();
@@ -172,9 +174,9 @@ pub fn check(
 }
 
 fn kinds(units: &[RenderedUnit]) -> BTreeMap<String, usize> {
-    let mut kinds = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for id in units.iter().flat_map(|unit| unit.files.values()).flat_map(|content| content.identities()) {
         *kinds.entry(id.kind).or_insert(0) += 1;
     }
-    kinds
+    kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
 use super::check::whole;
 use super::fleet::{self, Checked, Counts, Loaded, Timings};
@@ -50,20 +51,25 @@ fn into_repository(
     let origin = super::origin::of(root)?;
     let mut refused = None;
     let mut counts = Counts::default();
-    let outcome =
-        output::publish(&mut repo, options(args), |baseline| match admit(screen, args, loaded, baseline, timings)? {
-            Ok(checked) => {
-                counts = checked.counts.clone();
-                let message = message(loaded, &origin, &checked.counts);
-                let verified =
-                    checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
-                Ok((verified.into_changes(), message))
-            }
+    let mut last = Instant::now();
+    let outcome = output::publish(&mut repo, options(args), |baseline| {
+        timings.since("baseline", last);
+        let checked = match admit(screen, args, loaded, baseline, timings)? {
+            Ok(checked) => checked,
             Err(Refused(code)) => {
                 refused = Some(code);
-                Err(Error::guard("refused"))
+                return Err(Error::guard("refused"));
             }
-        });
+        };
+        counts = checked.counts.clone();
+        let message = message(loaded, &origin, &checked.counts);
+        let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
+        last = Instant::now();
+        Ok((verified, message))
+    });
+    if refused.is_none() {
+        timings.since("commit", last);
+    }
     if let Some(code) = refused {
         return Ok(code);
     }
@@ -90,7 +96,7 @@ fn into_folder(screen: &Screen, args: &RenderArgs, loaded: &Loaded, out: &Path, 
         Err(Refused(code)) => return Ok(code),
     };
     let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
-    let outcome = timings.step("write", || output::dir::write(out, &baseline, verified.changes(), options(args)))?;
+    let outcome = timings.step("write", || output::dir::write(out, &baseline, &verified, options(args)))?;
     summary(screen, &checked.counts);
     match outcome {
         output::dir::Outcome::Unchanged => screen.say(&format!("nothing changed: {} stays", out.display())),
@@ -137,7 +143,7 @@ fn admit(
     let checked = on_baseline(args, loaded, baseline, timings);
     let code = exit_code(&checked.findings);
     let report = Report { command: "render", verdicts: checked.verdicts.clone(), findings: checked.findings.clone() };
-    screen.report(&report, &loaded.source)?;
+    timings.step("report", || screen.report(&report, &loaded.source))?;
     if code != exit::OK {
         screen.complain("nothing was written");
         return Ok(Err(Refused(code)));

@@ -45,7 +45,10 @@ pub fn run(screen: &Screen, args: &WatchArgs) -> Result<u8> {
     }
     let mut before = committed(&root, args)?;
     let mut code = look(screen, &root, &mut before)?;
-    while !args.once {
+    if args.once {
+        return Ok(code);
+    }
+    loop {
         screen.say("watching: save a file of the fleet, or end with Ctrl-C");
         match saved.recv() {
             Ok(Ok(events)) if events.iter().all(|event| event.paths.iter().all(|path| is_output(&root, path))) => {

@@ -143,7 +143,7 @@ fn closed_words(choices: &Value) -> Option<Vec<Value>> {
 /// What a person is told about one error of the validator.
 fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Finding> {
     let path = error.instance_path().as_str().to_owned();
-    let name = path.rsplit('/').next().unwrap_or("").to_owned();
+    let name = field_name(&path);
     let found = describe(error.instance());
     let finding = |rule, message: String| Finding::invalid(rule, message).path(path.clone());
     match error.kind() {
@@ -221,6 +221,16 @@ fn explain(error: &ValidationError<'_>, schema: &Value) -> Vec<Finding> {
             vec![finding("config/value", format!("`{name}` has too few entries")).expected(format!("at least {limit}"))]
         }
         other => vec![finding("config/value", format!("`{name}` breaks the schema ({})", other.keyword()))],
+    }
+}
+
+/// The field that a pointer names: `customerCIDRs[0]` for `/wazuhIngress/customerCIDRs/0`.
+fn field_name(pointer: &str) -> String {
+    let mut parts = pointer.rsplit('/');
+    let last = parts.next().unwrap_or_default();
+    match parts.next() {
+        Some(list) if last.parse::<usize>().is_ok() => format!("{list}[{last}]"),
+        _ => last.to_owned(),
     }
 }
 

@@ -3,5 +3,5 @@
 pub mod object;
 pub mod tree;
 
-pub use object::ObjectId;
+pub use object::{IdRef, ObjectId};
 pub use tree::{Changes, Digest, PROVENANCE, Provenance, Unit};

@@ -41,17 +41,67 @@ impl ObjectId {
     /// # Errors
     /// The field that is missing or not text.
     pub fn of(manifest: &Value) -> Result<Self, String> {
-        let text = |pointer: &str| {
-            let value = manifest.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-            value
-                .map(str::to_owned)
-                .ok_or_else(|| format!("{} is missing or not text", pointer.trim_start_matches('/')))
-        };
-        let namespace = match manifest.pointer("/metadata/namespace") {
-            None => None,
-            Some(_) => Some(text("/metadata/namespace")?),
-        };
-        Ok(Self { api_version: text("/apiVersion")?, kind: text("/kind")?, namespace, name: text("/metadata/name")? })
+        IdRef::of(manifest).map(Self::from)
+    }
+
+    /// The identity, borrowed.
+    pub fn borrowed(&self) -> IdRef<'_> {
+        IdRef {
+            api_version: &self.api_version,
+            kind: &self.kind,
+            namespace: self.namespace.as_deref(),
+            name: &self.name,
+        }
+    }
+}
+
+/// An [`ObjectId`] that borrows its parts: large fleets have a million objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdRef<'a> {
+    /// `apps/v1`.
+    pub api_version: &'a str,
+    /// `Deployment`.
+    pub kind: &'a str,
+    /// Namespace; none for objects of the cluster.
+    pub namespace: Option<&'a str>,
+    /// Name.
+    pub name: &'a str,
+}
+
+impl<'a> IdRef<'a> {
+    /// Reads the identity from a manifest.
+    ///
+    /// # Errors
+    /// The field that is missing or not text.
+    pub fn of(manifest: &'a Value) -> Result<Self, String> {
+        let metadata = manifest.get("metadata");
+        let namespace = metadata.and_then(|metadata| metadata.get("namespace"));
+        Ok(Self {
+            api_version: text(manifest.get("apiVersion"), "apiVersion")?,
+            kind: text(manifest.get("kind"), "kind")?,
+            namespace: namespace.map(|value| text(Some(value), "metadata/namespace")).transpose()?,
+            name: text(metadata.and_then(|metadata| metadata.get("name")), "metadata/name")?,
+        })
+    }
+}
+
+/// The text of a part of an identity.
+///
+/// # Errors
+/// It is missing, empty, or not text.
+pub fn text<'a>(value: Option<&'a Value>, field: &str) -> Result<&'a str, String> {
+    let text = value.and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.ok_or_else(|| format!("{field} is missing or not text"))
+}
+
+impl From<IdRef<'_>> for ObjectId {
+    fn from(id: IdRef<'_>) -> Self {
+        Self {
+            api_version: id.api_version.to_owned(),
+            kind: id.kind.to_owned(),
+            namespace: id.namespace.map(str::to_owned),
+            name: id.name.to_owned(),
+        }
     }
 }
 

@@ -502,12 +502,12 @@ fn top_owner(workload: &Workload, owners: &HashMap<(Sym, &str, Sym), &Workload>)
 fn fill_ranges(model: &mut Model, index: &HashMap<Sym, u32>) {
     for (position, pod) in (0u32..).zip(&model.pods) {
         let range = &mut model.namespaces[pod.namespace as usize].pods;
-        *range = if range.is_empty() { position..position + 1 } else { range.start..position + 1 };
+        *range = if range.start >= range.end { position..position + 1 } else { range.start..position + 1 };
     }
     for (position, policy) in (0u32..).zip(&model.policies) {
         let Some(namespace) = policy.namespace.and_then(|name| index.get(&name)) else { continue };
         let range = &mut model.namespaces[*namespace as usize].policies;
-        *range = if range.is_empty() { position..position + 1 } else { range.start..position + 1 };
+        *range = if range.start >= range.end { position..position + 1 } else { range.start..position + 1 };
     }
 }
 

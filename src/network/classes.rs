@@ -30,8 +30,6 @@ pub(crate) struct Classes {
     /// The class of each pod.
     pub class_of: Vec<u32>,
     pub classes: Vec<Class>,
-    /// The pods of each class, ascending (and so sorted by namespace).
-    pub members: Vec<Vec<u32>>,
     pub ports: Vec<Ports>,
     /// Pairs (source, destination) that the classes do not decide.
     pub exceptions: HashSet<(u32, u32)>,
@@ -249,16 +247,12 @@ impl Classifier<'_> {
         let remote_matches = self.remote_matches();
         let has_node_pods = model.pods.iter().any(|pod| pod.host_network);
         let mut ids: HashMap<Class, u32> = HashMap::new();
-        let (mut class_of, mut members): (Vec<u32>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
+        let mut class_of: Vec<u32> = Vec::new();
         let mut rare_terms: Vec<(u32, Direction, u32)> = Vec::new();
         for (pod, remote) in model.pod_ids().zip(remote_matches) {
             let class = self.class(pod, remote, has_node_pods, &mut rare_terms);
             let next = u32::try_from(ids.len()).unwrap_or(u32::MAX);
             let id = *ids.entry(class).or_insert(next);
-            if id == next {
-                members.push(Vec::new());
-            }
-            members[id as usize].push(pod);
             class_of.push(id);
         }
         let exceptions = self.exceptions(&rare_terms);
@@ -268,14 +262,7 @@ impl Classifier<'_> {
         }
         exceptions_from.values_mut().for_each(|list| list.sort_unstable());
         let classes = in_order(ids);
-        Classes {
-            class_of,
-            classes,
-            members,
-            ports: in_order(std::mem::take(&mut self.ports)),
-            exceptions,
-            exceptions_from,
-        }
+        Classes { class_of, classes, ports: in_order(std::mem::take(&mut self.ports)), exceptions, exceptions_from }
     }
 
     /// For each pod the remote selectors that match it, without the rare ones.

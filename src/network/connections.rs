@@ -73,7 +73,7 @@ pub fn for_each_connection(model: &Model, filter: &Filter, mut visit: impl FnMut
     let lister = Lister::new(model, filter);
     let mut sources = lister.outside_sources();
     if filter.ingress_controller {
-        sources.insert(INGRESS_CONTROLLER.to_owned(), lister.from_ingress_controller());
+        sources.insert(INGRESS_CONTROLLER.to_owned(), lister.ingress_controller());
     }
     for (position, peer) in lister.peers.iter().enumerate() {
         while let Some(entry) = sources.first_entry().filter(|entry| *entry.key() < peer.name) {
@@ -210,7 +210,7 @@ impl<'m> Lister<'m> {
     }
 
     /// What an ingress controller without labels in an unknown namespace reaches of the Ingress objects' backends.
-    fn from_ingress_controller(&self) -> Row {
+    fn ingress_controller(&self) -> Row {
         let mut flows: BTreeMap<u32, PortSet> = BTreeMap::new();
         for ingress in &self.model.ingresses {
             for (name, port) in &ingress.backends {

@@ -24,10 +24,13 @@ pub struct Source {
 #[derive(Clone)]
 pub struct LineIndex(Lookup);
 
+/// Finds the line of a pointer.
+type Ask = dyn Fn(&str) -> Option<u32> + Send + Sync;
+
 #[derive(Clone)]
 enum Lookup {
     Table(Arc<BTreeMap<String, u32>>),
-    Ask(Arc<dyn Fn(&str) -> Option<u32> + Send + Sync>),
+    Ask(Arc<Ask>),
 }
 
 impl LineIndex {

@@ -1,11 +1,9 @@
 //! The Kubernetes objects that matter for reachability, read from their documents.
 
-use super::fault::Fault;
 use super::input::Refusal;
 use super::label::{Interner, Labels, Selector, Sym};
 use super::ports::Protocol;
 use super::reader::Node;
-use super::selector::plain;
 
 /// Where an object or a field is: a document of the input and a JSON pointer in it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -273,11 +271,4 @@ fn port_number(node: &Node<'_, '_>) -> Result<u16, Refusal> {
         .ok()
         .filter(|port| *port > 0)
         .ok_or_else(|| node.refuse(&format!("{value} is not a port between 1 and 65535")))
-}
-
-/// A selector of a supported object that is not a policy: what the API server rejects is refused as well.
-pub(crate) fn strict_selector(node: &Node<'_, '_>, interner: &mut Interner) -> Result<Selector, Refusal> {
-    plain(node, interner).map_err(|fault| match fault {
-        Fault::Refused(refusal) | Fault::Void(refusal) => refusal,
-    })
 }

@@ -28,26 +28,15 @@ pub(crate) struct World {
     pub parts: Vec<(IpSet, PortSet)>,
 }
 
-impl World {
-    /// Everything that flows with any of the given addresses.
-    pub fn any_of(&self, addresses: &IpSet) -> PortSet {
-        let meeting = self.parts.iter().filter(|(part, _)| part.meets(addresses));
-        meeting.fold(PortSet::none(), |all, (_, flow)| all.union(flow))
-    }
-
-    /// What flows with every one of the given addresses.
-    pub fn all_of(&self, addresses: &IpSet) -> PortSet {
-        let meeting = self.parts.iter().filter(|(part, _)| part.meets(addresses));
-        meeting.fold(PortSet::all(), |all, (_, flow)| all.intersection(flow))
-    }
-}
+/// What one rule says to the outside.
+type Term<'m> = (Direction, Action, &'m Peer, &'m Ports, Option<&'m [Pattern]>);
 
 #[derive(PartialEq, Eq, Hash)]
 struct KindKey<'m> {
     class: u32,
     /// A pod that exceptions are about is of its own kind.
     apart: Option<u32>,
-    terms: Vec<(Direction, Action, &'m Peer, &'m Ports, Option<&'m [Pattern]>)>,
+    terms: Vec<Term<'m>>,
 }
 
 impl<'m> Outside<'m> {

@@ -25,12 +25,6 @@ pub(crate) fn model(yaml: &str, profile: Profile) -> Model {
     try_model(yaml, &Settings::new(profile)).unwrap()
 }
 
-/// A pod by `namespace/name`.
-pub(crate) fn pod(model: &Model, name: &str) -> u32 {
-    let found = model.pod_ids().find(|pod| model.pod_name(*pod).split('[').next() == Some(name));
-    found.unwrap_or_else(|| panic!("no pod {name}"))
-}
-
 fn small_selector(keys: &'static [&'static str], values: &'static [&'static str]) -> BoxedStrategy<Value> {
     let key = prop::sample::select(keys);
     let some = prop::collection::vec(prop::sample::select(values), 1..3);

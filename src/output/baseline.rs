@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::cache::Cache;
 use super::fault;
-use super::tree::{self, Entry, FILE, Folder};
+use super::tree::{self, Entry, FILE, Folder, Memo};
 use super::units::{self, Edit, EditKind, Intact, ROOT, Recorded, TENANTS};
 use crate::error::Result;
 use crate::manifest::tree::{Digest, PROVENANCE, Provenance};
@@ -26,24 +26,36 @@ const MANY: usize = 128;
 /// Units and edits below a folder of a commit.
 pub(super) type Found = (BTreeMap<String, Recorded>, Vec<Edit>);
 
-/// Reads the units of the tree `root` (the folder at `path` of the commit `tip`).
-pub(super) fn read(git: &Repository, tip: Oid, root: Oid, path: Option<&str>, cache: &mut Cache) -> Result<Found> {
+/// Where a tree of units stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The commit.
+    pub tip: Oid,
+    /// The folder in it; `None` for the top.
+    pub path: Option<&'a str>,
+    /// That folder's tree.
+    pub root: Oid,
+}
+
+/// Reads the units at a place.
+pub(super) fn read(git: &Repository, place: Place<'_>, memo: &Memo, cache: &mut Cache) -> Result<Found> {
     let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
-    let places = places(&odb, root)?;
-    let mut units = BTreeMap::new();
+    let places = places(&odb, memo, place.root)?;
+    let mut known = Vec::with_capacity(places.len());
     let mut unknown = Vec::new();
     for (path, tree) in places {
         match cache.get(tree) {
-            Some(intact) => drop(units.insert(path, Recorded { intact: Some(intact.clone()), owned: None })),
+            Some(intact) => known.push((path, Recorded { intact: Some(intact.clone()), owned: None })),
             None => unknown.push((path, tree)),
         }
     }
+    let mut units: BTreeMap<String, Recorded> = known.into_iter().collect();
     if unknown.is_empty() {
         return Ok((units, Vec::new()));
     }
-    let reference = reference(git, &odb, tip, path)?;
+    let reference = reference(git, &odb, memo, place)?;
     let written: HashMap<String, Oid> = match reference {
-        Some(reference) => self::places(&odb, reference)?.into_iter().collect(),
+        Some(reference) => self::places(&odb, memo, reference)?.into_iter().collect(),
         None => HashMap::new(),
     };
     let mut edits = Vec::new();
@@ -61,42 +73,42 @@ pub(super) fn read(git: &Repository, tip: Oid, root: Oid, path: Option<&str>, ca
 }
 
 /// Every folder that may be a unit, with its tree.
-pub(super) fn places(odb: &Odb<'_>, root: Oid) -> Result<Vec<(String, Oid)>> {
+fn places(odb: &Odb<'_>, memo: &Memo, root: Oid) -> Result<Vec<(String, Oid)>> {
     let mut found = Vec::new();
-    let Some(clusters) = Folder::read(odb, root)?.get(ROOT.as_bytes()).filter(|entry| entry.is_folder()) else {
+    let Some(clusters) = Folder::recall(odb, memo, root)?.get(ROOT.as_bytes()).filter(|entry| entry.is_folder()) else {
         return Ok(found);
     };
-    for (cluster, tree) in folders(odb, clusters.oid)? {
-        for (name, unit) in folders(odb, tree)? {
-            if name == TENANTS {
-                let tenants = folders(odb, unit)?.into_iter();
-                found.extend(tenants.map(|(slug, unit)| (format!("{ROOT}/{cluster}/{TENANTS}/{slug}"), unit)));
-            } else {
-                found.push((format!("{ROOT}/{cluster}/{name}"), unit));
+    for (cluster, tree) in folders(odb, memo, clusters.oid, ROOT)? {
+        for (path, unit) in folders(odb, memo, tree, &cluster)? {
+            match path.ends_with(&format!("/{TENANTS}")) {
+                true => found.extend(folders(odb, memo, unit, &path)?),
+                false => found.push((path, unit)),
             }
         }
     }
     Ok(found)
 }
 
-/// The folders in a folder; names that are no UTF-8 cannot be ours.
-fn folders(odb: &Odb<'_>, oid: Oid) -> Result<Vec<(String, Oid)>> {
-    let folder = Folder::read(odb, oid)?;
+/// The folders in a folder by their paths; names that are no UTF-8 cannot be ours.
+fn folders(odb: &Odb<'_>, memo: &Memo, oid: Oid, at: &str) -> Result<Vec<(String, Oid)>> {
+    let folder = Folder::recall(odb, memo, oid)?;
     let entries = folder.iter().filter(|(_, entry)| entry.is_folder());
-    Ok(entries.filter_map(|(name, entry)| Some((std::str::from_utf8(name).ok()?.to_owned(), entry.oid))).collect())
+    Ok(entries
+        .filter_map(|(name, entry)| Some(([at, "/", std::str::from_utf8(name).ok()?].concat(), entry.oid)))
+        .collect())
 }
 
 /// The tree of units in the last commit of this program: what its trailer says must be what it holds.
-fn reference(git: &Repository, odb: &Odb<'_>, tip: Oid, path: Option<&str>) -> Result<Option<Oid>> {
+fn reference(git: &Repository, odb: &Odb<'_>, memo: &Memo, place: Place<'_>) -> Result<Option<Oid>> {
     let failed = |error: git2::Error| fault::git("cannot read the history of the output", &error);
     let mut walk = git.revwalk().map_err(failed)?;
-    walk.push(tip).map_err(failed)?;
+    walk.push(place.tip).map_err(failed)?;
     for commit in walk.take(HISTORY) {
         let commit = git.find_commit(commit.map_err(failed)?).map_err(failed)?;
         let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
         let trailer = message.lines().rev().find_map(|line| line.strip_prefix(TREE_TRAILER)?.strip_prefix(": "));
         let Some(stated) = trailer.and_then(|text| Oid::from_str(text.trim()).ok()) else { continue };
-        let held = tree::find(odb, commit.tree_id(), path.unwrap_or_default())?;
+        let held = tree::find(odb, memo, commit.tree_id(), place.path.unwrap_or_default())?;
         if held.is_some_and(|entry| entry.oid == stated) {
             return Ok(Some(stated));
         }
@@ -109,16 +121,17 @@ struct Inspected {
     edits: Vec<Edit>,
 }
 
-type Place = (String, Oid);
+/// Path and tree of a unit.
+type Unread = (String, Oid);
 
 /// Inspects many units, on all cores if there are many; the order is that of `unknown`.
 fn inspect_all(
     git: &Path,
     odb: &Odb<'_>,
-    unknown: &[Place],
+    unknown: &[Unread],
     written: &HashMap<String, Oid>,
 ) -> Result<Vec<Option<Inspected>>> {
-    let one = |odb: &Odb<'_>, place: &Place| inspect(odb, place, written.get(&place.0).copied());
+    let one = |odb: &Odb<'_>, place: &Unread| inspect(odb, place, written.get(&place.0).copied());
     if unknown.len() < MANY {
         return unknown.iter().map(|place| one(odb, place)).collect();
     }
@@ -134,7 +147,7 @@ fn inspect_all(
 
 /// Reads one unit; `None` if the folder holds no provenance file and hence is none of ours.
 /// `written` is the tree that this program last wrote at that place.
-fn inspect(odb: &Odb<'_>, (path, tree): &Place, written: Option<Oid>) -> Result<Option<Inspected>> {
+fn inspect(odb: &Odb<'_>, (path, tree): &Unread, written: Option<Oid>) -> Result<Option<Inspected>> {
     let Some(record) = Folder::read(odb, *tree)?.get(PROVENANCE.as_bytes()) else { return Ok(None) };
     let parsed = match record.mode {
         FILE => Provenance::parse(&tree::blob(odb, record.oid)?),

@@ -4,13 +4,15 @@
 //! Layout: magic, number of versions, versions (length and text), then records of tree id, digest of the inputs and
 //! number of the version, then SHA-256 of all before it. Integers are little-endian.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use git2::Oid;
 
+use super::lock::{LOCK, Writer};
 use super::units::Intact;
 use crate::manifest::tree::Digest;
 
@@ -20,27 +22,48 @@ const RECORD: usize = 20 + 32 + 2;
 /// Unit trees whose owned files are as they were written.
 #[derive(Debug)]
 pub(super) struct Cache {
-    known: HashMap<Oid, Intact>,
-    /// Trees that were asked for or learnt: those that are of use now.
-    live: HashSet<Oid>,
+    known: Known,
     dirty: bool,
+}
+
+/// By the bytes of the tree's id: what is known, and whether it was asked for or learnt in this run.
+type Known = HashMap<[u8; 20], (Intact, bool), BuildHasherDefault<First>>;
+
+/// Hashes an id to its first bytes, since it is a hash.
+#[derive(Debug, Default)]
+struct First(u64);
+
+impl Hasher for First {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Cache {
     /// Reads the cache at a path; an absent or broken one is empty.
     pub(super) fn load(path: &Path) -> Self {
         let known = fs::read(path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { known, live: HashSet::new(), dirty: false }
+        Self { known, dirty: false }
     }
 
     pub(super) fn get(&mut self, tree: Oid) -> Option<&Intact> {
-        self.live.insert(tree);
-        self.known.get(&tree)
+        let (intact, live) = self.known.get_mut(tree.as_bytes())?;
+        *live = true;
+        Some(intact)
     }
 
     pub(super) fn put(&mut self, tree: Oid, intact: Intact) {
-        self.live.insert(tree);
-        self.dirty |= self.known.insert(tree, intact).is_none();
+        if let Ok(tree) = tree.as_bytes().try_into() {
+            self.dirty |= self.known.insert(tree, (intact, true)).is_none();
+        }
     }
 
     /// Writes what was learnt, and forgets what is long gone.
@@ -48,11 +71,13 @@ impl Cache {
         if !self.dirty {
             return;
         }
-        if self.known.len() > 4 * self.live.len() + 1024 {
-            self.known.retain(|tree, _| self.live.contains(tree));
+        let live = self.known.values().filter(|(_, live)| *live).count();
+        if self.known.len() > 4 * live + 1024 {
+            self.known.retain(|_, (_, live)| *live);
         }
-        // A cache that cannot be written costs time, not correctness.
-        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+        // A cache that cannot be written costs time, not correctness; and whoever holds the lock writes a newer one.
+        let Some(_writer) = path.parent().and_then(|ours| Writer::try_file(&ours.join(LOCK))) else { return };
+        let unfinished = path.with_extension("tmp");
         if fs::write(&unfinished, encode(&self.known)).and_then(|()| fs::rename(&unfinished, path)).is_err() {
             let _ = fs::remove_file(&unfinished);
         }
@@ -65,10 +90,13 @@ impl Cache {
     }
 }
 
-fn encode(known: &HashMap<Oid, Intact>) -> Vec<u8> {
-    let mut versions: Vec<&str> = known.values().map(|intact| &*intact.tool_version).collect();
-    versions.sort_unstable();
-    versions.dedup();
+fn encode(known: &Known) -> Vec<u8> {
+    let mut versions: Vec<&str> = Vec::new();
+    for (intact, _) in known.values() {
+        if !versions.contains(&&*intact.tool_version) {
+            versions.push(&intact.tool_version);
+        }
+    }
     let mut bytes = Vec::with_capacity(64 + known.len() * RECORD);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(versions.len() as u16).to_le_bytes());
@@ -76,9 +104,9 @@ fn encode(known: &HashMap<Oid, Intact>) -> Vec<u8> {
         bytes.extend_from_slice(&(version.len() as u16).to_le_bytes());
         bytes.extend_from_slice(version.as_bytes());
     }
-    for (tree, intact) in known {
-        let number = versions.binary_search(&&*intact.tool_version).unwrap_or_default() as u16;
-        bytes.extend_from_slice(tree.as_bytes());
+    for (tree, (intact, _)) in known {
+        let number = versions.iter().position(|version| **version == *intact.tool_version).unwrap_or_default() as u16;
+        bytes.extend_from_slice(tree);
         bytes.extend_from_slice(intact.inputs.as_bytes());
         bytes.extend_from_slice(&number.to_le_bytes());
     }
@@ -87,7 +115,7 @@ fn encode(known: &HashMap<Oid, Intact>) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<HashMap<Oid, Intact>> {
+fn decode(bytes: &[u8]) -> Option<Known> {
     let (content, digest) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if Digest::of(content).as_bytes() != digest {
         return None;
@@ -106,10 +134,10 @@ fn decode(bytes: &[u8]) -> Option<HashMap<Oid, Intact>> {
         return None;
     }
     let record = |record: &[u8]| {
-        let tree = Oid::from_bytes(&record[..20]).ok()?;
+        let tree = record[..20].try_into().ok()?;
         let inputs = Digest::from_bytes(record[20..52].try_into().ok()?);
         let (version, _) = number(&record[52..])?;
-        Some((tree, Intact { inputs, tool_version: versions.get(version)?.clone() }))
+        Some((tree, (Intact { inputs, tool_version: versions.get(version)?.clone() }, false)))
     };
     records.map(record).collect()
 }
@@ -133,7 +161,10 @@ mod tests {
         cache.put(oid(1), intact(1, "0.1.0"));
         cache.put(oid(2), intact(2, "0.2.0"));
         cache.save(&path);
-        assert_eq!(Cache::load(&path).known, cache.known);
+        let mut again = Cache::load(&path);
+        assert_eq!(again.get(oid(1)), Some(&intact(1, "0.1.0")));
+        assert_eq!(again.get(oid(2)), Some(&intact(2, "0.2.0")));
+        assert_eq!(again.get(oid(3)), None);
 
         let whole = fs::read(&path).unwrap();
         for place in 0..whole.len() {
@@ -164,6 +195,6 @@ mod tests {
         let mut cache = Cache::load(&path);
         cache.put(oid(2000), Intact { inputs: Digest::of(b""), tool_version: "1".into() });
         cache.save(&path);
-        assert_eq!(cache.known.keys().collect::<Vec<_>>(), [&oid(2000)]);
+        assert!(cache.known.len() == 1 && cache.get(oid(2000)).is_some());
     }
 }

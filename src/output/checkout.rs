@@ -216,7 +216,8 @@ fn differ(odb: &Odb<'_>, old: Option<Oid>, new: Option<Oid>, at: &mut Vec<u8>, f
         return Ok(());
     }
     let read = |oid: Option<Oid>| -> Result<BTreeMap<Vec<u8>, Entry>> {
-        Ok(oid.map(|oid| Folder::read(odb, oid)).transpose()?.unwrap_or_default().into_map())
+        let folder = oid.map(|oid| Folder::read(odb, oid)).transpose()?.unwrap_or_default();
+        Ok(folder.iter().map(|(name, entry)| (name.to_vec(), entry)).collect())
     };
     let (old, new) = (read(old)?, read(new)?);
     let names: BTreeSet<&Vec<u8>> = old.keys().chain(new.keys()).collect();

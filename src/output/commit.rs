@@ -9,13 +9,13 @@ use super::checkout::{self, Checkout};
 use super::compose::{self, Order};
 use super::fault;
 use super::files::Work;
-use super::lock::Writer;
+use super::lock::{LOCK, Writer};
 use super::message::{Identity, Message};
 use super::refs::{self, Moved};
 use super::remote::{Pushed, Remote};
 use super::repo::{Committed, Options, Outcome, WorkTree, ours};
 use super::target::{Location, Target};
-use super::tree;
+use super::tree::{self, Memo};
 use super::units::{Baseline, Intact};
 use crate::error::Result;
 use crate::manifest::tree::Changes;
@@ -26,6 +26,7 @@ pub(super) type Known = Vec<(Oid, Intact)>;
 /// What is to be committed where.
 pub(super) struct Commit<'a> {
     pub git: &'a Repository,
+    pub memo: &'a Memo,
     pub target: &'a Target,
     pub remote: Option<&'a Remote>,
     pub baseline: &'a Baseline,
@@ -43,7 +44,7 @@ impl Commit<'_> {
     /// Whether the tree would be another.
     pub(super) fn is_stale(&self, options: Options<'_>) -> Result<bool> {
         let order = self.order(options, false)?;
-        Ok(order.old != Some(compose::compose(self.git, order)?.tree))
+        Ok(order.old != Some(compose::compose(self.git, self.memo, order)?.tree))
     }
 
     /// Makes the commit, or finds that there is nothing to commit.
@@ -54,7 +55,7 @@ impl Commit<'_> {
         let behind = self.baseline.local != parent;
         let work = if self.is_here() { checkout::concerned(git, &branch)? } else { None };
         let order = self.order(options, work.is_some() && !behind)?;
-        let mut composed = compose::compose(git, order)?;
+        let mut composed = compose::compose(git, self.memo, order)?;
         let known = std::mem::take(&mut composed.known);
         let unchanged = order.old == Some(composed.tree);
         if unchanged && !behind && self.remote.is_none_or(|_| self.baseline.there == parent) {
@@ -71,7 +72,7 @@ impl Commit<'_> {
 
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
-        let _writer = Writer::of_file(&ours.join("lock"))?;
+        let _writer = Writer::of_file(&ours.join(LOCK))?;
         checkout::recover(git, &ours)?;
         if self.is_here() {
             let tip = refs::tip(git, &branch)?;

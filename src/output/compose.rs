@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::fault;
 use super::files::Change;
 use super::pack::{self, Pack, Packer};
-use super::tree::{self, Entry, FILE, FOLDER, Folder};
+use super::tree::{self, Entry, FILE, FOLDER, Folder, Memo};
 use super::units::{self, Baseline, Intact};
 use crate::error::{Error, Result};
 use crate::manifest::tree::{Changes, PROVENANCE, Provenance, Unit};
@@ -58,14 +58,14 @@ pub(super) struct Order<'a> {
 }
 
 /// Composes the tree of the next commit.
-pub(super) fn compose(git: &Repository, order: Order<'_>) -> Result<Composed> {
+pub(super) fn compose(git: &Repository, memo: &Memo, order: Order<'_>) -> Result<Composed> {
     let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
     let root = match order.old {
-        Some(old) => tree::find(&odb, old, order.path.unwrap_or_default())?.map(|entry| entry.oid),
+        Some(old) => tree::find(&odb, memo, old, order.path.unwrap_or_default())?.map(|entry| entry.oid),
         None => None,
     };
-    let mut present = Present { odb: &odb, root, folders: BTreeMap::new() };
-    let drafts = drafts(&mut present, order.baseline, order.changes)?;
+    let present = Present { odb: &odb, memo, root };
+    let drafts = drafts(&present, order.baseline, order.changes)?;
     let groups: Vec<Group> = drafts.par_chunks(GROUP).map(|drafts| group(drafts, &order)).collect();
 
     let mut pack = Pack::default();
@@ -88,20 +88,20 @@ pub(super) fn compose(git: &Repository, order: Order<'_>) -> Result<Composed> {
     let mut packer = Packer::continuing(pack);
     let mut removed = 0;
     for path in &order.changes.remove {
-        if let Some((old, rest)) = remaining(&mut present, order.baseline, path)? {
+        if let Some((old, rest)) = remaining(&present, order.baseline, path)? {
             removed += 1;
             changes.extend(order.list.then(|| list(&order, path, &old, &rest)).into_iter().flatten());
             let rest = (!rest.is_empty()).then(|| nest(&mut packer, &rest, &old, None));
             edits.insert(path, rest.map(|oid| Entry { mode: FOLDER, oid }));
         }
     }
-    let units = rebuild(&odb, &mut packer, root, edits, "")?;
+    let units = rebuild((&odb, memo), &mut packer, root, edits, "")?;
     let units = units.unwrap_or_else(|| packer.add(ObjectType::Tree, b"", None));
     let tree = match order.path {
         None => units,
         Some(path) => {
             let edits = BTreeMap::from([(path, Some(Entry { mode: FOLDER, oid: units }))]);
-            rebuild(&odb, &mut packer, order.old, edits, "")?.unwrap_or(units)
+            rebuild((&odb, memo), &mut packer, order.old, edits, "")?.unwrap_or(units)
         }
     };
     Ok(Composed { tree, units, pack: packer, written, same, removed, known, changes })
@@ -123,27 +123,21 @@ struct Group<'a> {
     changes: Vec<Change>,
 }
 
-/// What the last commit holds; folders of units are read once.
+/// What the last commit holds.
 struct Present<'a> {
     odb: &'a Odb<'a>,
+    memo: &'a Memo,
     root: Option<Oid>,
-    folders: BTreeMap<String, Option<Folder>>,
 }
 
 impl Present<'_> {
     /// The entry at a unit's path.
-    fn unit(&mut self, path: &str) -> Result<Option<Entry>> {
-        let (Some(root), Some((parent, name))) = (self.root, path.rsplit_once('/')) else { return Ok(None) };
-        if !self.folders.contains_key(parent) {
-            let entry = tree::find(self.odb, root, parent)?.filter(|entry| entry.is_folder());
-            let folder = entry.map(|entry| Folder::read(self.odb, entry.oid)).transpose()?;
-            self.folders.insert(parent.to_owned(), folder);
-        }
-        Ok(self.folders.get(parent).and_then(Option::as_ref).and_then(|folder| folder.get(name.as_bytes())))
+    fn unit(&self, path: &str) -> Result<Option<Entry>> {
+        self.root.map_or(Ok(None), |root| tree::find(self.odb, self.memo, root, path))
     }
 
     /// All leaves of a unit's folder, and those of them that we own.
-    fn leaves(&mut self, baseline: &Baseline, path: &str) -> Result<(Leaves, BTreeSet<Vec<u8>>)> {
+    fn leaves(&self, baseline: &Baseline, path: &str) -> Result<(Leaves, BTreeSet<Vec<u8>>)> {
         let Some(entry) = self.unit(path)? else { return Ok(Default::default()) };
         if !entry.is_folder() {
             return Err(units::in_the_way(path, &[String::new()]));
@@ -163,7 +157,7 @@ impl Present<'_> {
 }
 
 /// Finds out what lies at the places of the units to write, and refuses to overwrite what is not ours.
-fn drafts<'a>(present: &mut Present<'_>, baseline: &Baseline, changes: &'a Changes) -> Result<Vec<Draft<'a>>> {
+fn drafts<'a>(present: &Present<'_>, baseline: &Baseline, changes: &'a Changes) -> Result<Vec<Draft<'a>>> {
     let mut drafts = Vec::with_capacity(changes.write.len());
     for (path, unit) in &changes.write {
         let (old, mut owned) = present.leaves(baseline, path)?;
@@ -240,7 +234,7 @@ fn nest(packer: &mut Packer, leaves: &Leaves, old: &Leaves, family: Option<&[u8]
         let oid = nest(packer, &leaves, &BTreeMap::new(), family);
         entries.insert(name.to_vec(), Entry { mode: FOLDER, oid });
     }
-    let bytes = Folder::of(entries).encode();
+    let bytes = Folder::of(&entries).encode();
     if leaves == old {
         return pack::id(ObjectType::Tree, &bytes);
     }
@@ -248,7 +242,7 @@ fn nest(packer: &mut Packer, leaves: &Leaves, old: &Leaves, family: Option<&[u8]
 }
 
 /// What is in a removed unit's folder, and what of it stays; `None` if there is nothing of ours in it.
-fn remaining(present: &mut Present<'_>, baseline: &Baseline, path: &str) -> Result<Option<(Leaves, Leaves)>> {
+fn remaining(present: &Present<'_>, baseline: &Baseline, path: &str) -> Result<Option<(Leaves, Leaves)>> {
     if !baseline.units.contains_key(path) {
         return Ok(None);
     }
@@ -260,14 +254,14 @@ fn remaining(present: &mut Present<'_>, baseline: &Baseline, path: &str) -> Resu
 
 /// Replaces entries at paths below a folder; `None` if nothing is left in it.
 fn rebuild(
-    odb: &Odb<'_>,
+    (odb, memo): (&Odb<'_>, &Memo),
     packer: &mut Packer,
     old: Option<Oid>,
     edits: BTreeMap<&str, Option<Entry>>,
     at: &str,
 ) -> Result<Option<Oid>> {
-    let mut folder = old.map(|oid| Folder::read(odb, oid)).transpose()?.unwrap_or_default();
-    let before = folder.clone();
+    let before = old.map(|oid| Folder::recall(odb, memo, oid)).transpose()?;
+    let mut folder = before.as_deref().cloned().unwrap_or_default();
     let mut inner: BTreeMap<&str, BTreeMap<&str, Option<Entry>>> = BTreeMap::new();
     for (path, entry) in edits {
         match path.split_once('/') {
@@ -286,12 +280,14 @@ fn rebuild(
             return Err(error.hint("move or remove it: only files that were rendered are ever replaced"));
         }
         let old = old.filter(|entry| entry.is_folder()).map(|entry| entry.oid);
-        let new = rebuild(odb, packer, old, edits, &at)?;
+        let new = rebuild((odb, memo), packer, old, edits, &at)?;
         folder.set(name.as_bytes(), new.map(|oid| Entry { mode: FOLDER, oid }));
     }
-    match (old, folder.is_empty()) {
-        (_, true) => Ok(None),
-        (Some(old), false) if folder == before => Ok(Some(old)),
-        _ => Ok(Some(packer.add(ObjectType::Tree, &folder.encode(), None))),
+    if folder.is_empty() {
+        return Ok(None);
+    }
+    match old.filter(|_| before.is_some_and(|before| before.iter().eq(folder.iter()))) {
+        Some(old) => Ok(Some(old)),
+        None => Ok(Some(packer.add(ObjectType::Tree, &folder.encode(), None))),
     }
 }

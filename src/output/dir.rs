@@ -21,6 +21,7 @@ use super::lock::Writer;
 use super::pack::sync_folder;
 use super::repo::Options;
 use super::units::{self, Baseline, Edit, EditKind, Intact, ROOT, Recorded, TENANTS};
+use crate::check::Verified;
 use crate::error::{Error, Result};
 use crate::manifest::tree::{Changes, Digest, PROVENANCE, Provenance, Unit};
 
@@ -68,7 +69,8 @@ pub fn baseline(dir: &Path) -> Result<Baseline> {
 /// # Errors
 /// A guard error if a file was edited by hand or a foreign file is in the way; an environment error if the disk fails.
 /// In every case the directory is as it was.
-pub fn write(dir: &Path, baseline: &Baseline, changes: &Changes, options: Options<'_>) -> Result<Outcome> {
+pub fn write(dir: &Path, baseline: &Baseline, verified: &Verified, options: Options<'_>) -> Result<Outcome> {
+    let changes = verified.changes();
     baseline.admit(changes, options.edits)?;
     if baseline.units.is_empty() && changes.write.is_empty() {
         return Ok(Outcome::Unchanged);

@@ -16,6 +16,8 @@ use super::fault;
 use super::pack::sync_folder;
 use crate::error::{Error, Result};
 
+/// Name of the lock file in our folder of a repository.
+pub(super) const LOCK: &str = "lock";
 /// How long another writer of this program is waited for: a cold commit of 10,000 units takes seconds.
 const WRITER_PATIENCE: Duration = Duration::from_secs(120);
 /// How long another Git process is waited for; Git itself holds these locks for milliseconds.
@@ -33,6 +35,12 @@ impl Writer {
     pub(super) fn of_file(path: &Path) -> Result<Self> {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         Self::take(opened.map_err(|error| fault::disk("open", path, &error))?, path)
+    }
+
+    /// Takes the right that a lock file stands for if it is free, and if its folder is there.
+    pub(super) fn try_file(path: &Path) -> Option<Self> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).ok()?;
+        file.try_lock().ok().map(|()| Self { _file: file })
     }
 
     /// Waits for the right that a folder stands for; nothing is left behind in it.

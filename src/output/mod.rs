@@ -1,7 +1,7 @@
 //! The output edge: writes what was verified into a Git branch or a directory, as a whole or not at all.
 //!
 //! Read from the top: [`Target`] says where to, [`Repo`] is a repository (its own, a clone, a bare one, or one behind a
-//! URL), [`Baseline`] is what it holds, [`Repo::commit`] makes one commit of [`Changes`](crate::manifest::tree::Changes)
+//! URL), [`Baseline`] is what it holds, [`Repo::commit`] makes one commit of [`Verified`](crate::check::Verified) changes
 //! on it, [`publish`] plans again when somebody else was faster, and [`dir`] does the same to plain files.
 //!
 //! Promises: only files that a unit's provenance lists are replaced or removed; a file of ours that somebody edited is
@@ -13,6 +13,7 @@ mod cache;
 mod checkout;
 mod commit;
 mod compose;
+mod deflate;
 mod delta;
 pub mod dir;
 mod fault;

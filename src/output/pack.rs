@@ -9,10 +9,11 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::{ObjectType, Oid};
+use rayon::prelude::*;
 use sha1::{Digest as _, Sha1};
 
+use super::deflate::Deflate;
 use super::delta::Base;
 use super::fault;
 use crate::error::{Error, Result};
@@ -55,7 +56,7 @@ struct Object {
 #[derive(Debug)]
 pub(super) struct Packer {
     pack: Pack,
-    zlib: Compress,
+    deflate: Deflate,
     bases: BTreeMap<Vec<u8>, Vec<(usize, Base)>>,
 }
 
@@ -68,7 +69,7 @@ impl Default for Packer {
 impl Packer {
     /// Adds to what is packed already.
     pub(super) fn continuing(pack: Pack) -> Self {
-        Self { pack, zlib: Compress::new(Compression::new(4), true), bases: BTreeMap::new() }
+        Self { pack, deflate: Deflate::new(), bases: BTreeMap::new() }
     }
 
     /// Adds an object and returns its id. Objects of one `family` (the same file of different units) are written
@@ -111,7 +112,7 @@ impl Packer {
     }
 
     fn push(&mut self, oid: Oid, code: u8, base: Option<usize>, bytes: &[u8]) -> usize {
-        let compressed = compress(&mut self.zlib, bytes);
+        let compressed = self.deflate.compress(bytes);
         let place = self.pack.objects.len();
         self.pack.objects.push(Object { oid, code, size: bytes.len(), base, compressed });
         self.pack.places.insert(oid, place);
@@ -157,8 +158,9 @@ impl Pack {
         let unfinished = |suffix: &str| folder.join(format!("{UNFINISHED}{name}.{suffix}"));
         let finished = |suffix: &str| folder.join(format!("pack-{name}.{suffix}"));
         let files = [("pack", &bytes), ("idx", &index)];
+        // Each waits for the disk, so they wait together.
         let written = files
-            .iter()
+            .par_iter()
             .try_for_each(|(suffix, bytes)| write_new(&unfinished(suffix), bytes))
             .and_then(|()| files.iter().try_for_each(|(suffix, _)| rename(&unfinished(suffix), &finished(suffix))));
         if let Err(error) = written {
@@ -235,19 +237,6 @@ fn code(kind: ObjectType) -> u8 {
         ObjectType::Commit => 1,
         ObjectType::Tree => 2,
         _ => 3,
-    }
-}
-
-fn compress(zlib: &mut Compress, bytes: &[u8]) -> Vec<u8> {
-    zlib.reset();
-    let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
-    loop {
-        let consumed = zlib.total_in() as usize;
-        let status = zlib.compress_vec(&bytes[consumed..], &mut out, FlushCompress::Finish);
-        if matches!(status, Ok(Status::StreamEnd)) {
-            return out;
-        }
-        out.reserve(out.capacity().max(64));
     }
 }
 

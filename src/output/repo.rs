@@ -2,31 +2,34 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
-use super::baseline;
+use super::baseline::{self, Place};
 use super::cache::Cache;
 use super::commit::Commit;
 use super::fault;
-use super::lock::Writer;
+use super::lock::{LOCK, Writer};
 use super::message::Message;
 use super::refs;
 use super::remote::Remote;
 use super::target::{Location, Target};
-use super::tree;
+use super::tree::{self, Memo};
 use super::units::{Baseline, Edits};
+use crate::check::Verified;
 use crate::error::{Error, Result};
-use crate::manifest::tree::{Changes, Digest};
+use crate::manifest::tree::Digest;
 
 /// How often a write is planned again because somebody else was faster.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: u32 = 30;
 
 /// A repository that rendered trees are committed to. It is made by the first commit if it is absent.
 pub struct Repo {
     git: Option<Repository>,
     target: Target,
     cache: Cache,
+    memo: Memo,
     remote: Option<Remote>,
 }
 
@@ -99,22 +102,28 @@ pub enum WorkTree {
 /// Reads the baseline, lets the caller plan on it, and commits; again on the new tip if somebody else was faster.
 ///
 /// # Errors
-/// What reading, planning or committing fails with; a guard error after 20 attempts.
+/// What reading, planning or committing fails with; an environment error after 30 attempts.
 pub fn publish(
     repo: &mut Repo,
     options: Options<'_>,
-    mut plan: impl FnMut(&Baseline) -> Result<(Changes, Message)>,
+    mut plan: impl FnMut(&Baseline) -> Result<(Verified, Message)>,
 ) -> Result<Outcome> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let baseline = repo.baseline()?;
-        let (changes, message) = plan(&baseline)?;
-        match repo.commit(&baseline, &changes, &message, options)? {
-            Outcome::Moved { .. } => {}
+        let (verified, message) = plan(&baseline)?;
+        match repo.commit(&baseline, &verified, &message, options)? {
+            Outcome::Moved { .. } => std::thread::sleep(pause(attempt)),
             done => return Ok(done),
         }
     }
     Err(Error::environment(format!("{} moved on {ATTEMPTS} times while a commit was made for it", repo.target.branch))
         .hint("somebody commits to it without pause: run again when it is quiet"))
+}
+
+/// How long a writer that lost a race waits: longer each time, and not as long as the others, so that none starves.
+fn pause(attempt: u32) -> Duration {
+    let own = std::process::id() % 17;
+    Duration::from_millis(u64::from((attempt + 1) * (own + 4)).min(100))
 }
 
 impl Repo {
@@ -137,7 +146,7 @@ impl Repo {
             }
         };
         let cache = Cache::load(&git.as_ref().map_or_else(PathBuf::new, |git| Cache::place(&ours(git))));
-        Ok(Self { git, target: target.clone(), cache, remote })
+        Ok(Self { git, target: target.clone(), cache, memo: Memo::default(), remote })
     }
 
     /// Reads what the branch holds: here, or at the remote if that is further on.
@@ -146,13 +155,15 @@ impl Repo {
     /// An environment error if the remote cannot be reached, has diverged, or an object that is needed cannot be read.
     pub fn baseline(&mut self) -> Result<Baseline> {
         let Some(git) = &self.git else { return Ok(Baseline::default()) };
+        self.memo.borrow_mut().clear();
         let mut baseline = tips(git, &self.target, self.remote.as_ref())?;
         let Some(tip) = baseline.tip else { return Ok(baseline) };
         let odb = git.odb().map_err(|error| fault::git("cannot open the object database", &error))?;
         let path = self.target.path.as_deref();
-        let root = tree::find(&odb, tree::of_commit(git, tip)?, path.unwrap_or_default())?;
+        let root = tree::find(&odb, &self.memo, tree::of_commit(git, tip)?, path.unwrap_or_default())?;
         if let Some(root) = root.filter(|root| root.is_folder()) {
-            (baseline.units, baseline.edits) = baseline::read(git, tip, root.oid, path, &mut self.cache)?;
+            let place = Place { tip, path, root: root.oid };
+            (baseline.units, baseline.edits) = baseline::read(git, place, &self.memo, &mut self.cache)?;
             self.cache.save(&Cache::place(&ours(git)));
         }
         Ok(baseline)
@@ -162,10 +173,12 @@ impl Repo {
     ///
     /// # Errors
     /// Those of [`commit`](Self::commit) that can be told beforehand.
-    pub fn is_stale(&self, baseline: &Baseline, changes: &Changes, options: Options<'_>) -> Result<bool> {
+    pub fn is_stale(&self, baseline: &Baseline, verified: &Verified, options: Options<'_>) -> Result<bool> {
+        let changes = verified.changes();
         baseline.admit(changes, options.edits)?;
         match &self.git {
-            Some(git) => Commit { git, target: &self.target, remote: None, baseline, changes }.is_stale(options),
+            Some(git) => Commit { git, memo: &self.memo, target: &self.target, remote: None, baseline, changes }
+                .is_stale(options),
             None => Ok(!changes.write.is_empty()),
         }
     }
@@ -179,10 +192,11 @@ impl Repo {
     pub fn commit(
         &mut self,
         baseline: &Baseline,
-        changes: &Changes,
+        verified: &Verified,
         message: &Message,
         options: Options<'_>,
     ) -> Result<Outcome> {
+        let changes = verified.changes();
         baseline.admit(changes, options.edits)?;
         if baseline.tip.is_none() && changes.write.is_empty() {
             return Ok(Outcome::Unchanged { commit: None });
@@ -192,7 +206,8 @@ impl Repo {
             None => create(&self.target)?,
         };
         let git = self.git.insert(git);
-        let commit = Commit { git, target: &self.target, remote: self.remote.as_ref(), baseline, changes };
+        let commit =
+            Commit { git, memo: &self.memo, target: &self.target, remote: self.remote.as_ref(), baseline, changes };
         let (outcome, known) = commit.make(message, options)?;
         known.into_iter().for_each(|(tree, intact)| self.cache.put(tree, intact));
         self.cache.save(&Cache::place(&ours(git)));
@@ -211,7 +226,7 @@ fn tips(git: &Repository, target: &Target, remote: Option<&Remote>) -> Result<Ba
     {
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
-        let _writer = Writer::of_file(&ours.join("lock"))?;
+        let _writer = Writer::of_file(&ours.join(LOCK))?;
         remote.fetch()?;
     }
     let follows = |one: Oid, two: Oid| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::Fleet;
 use crate::config::install::{Edge, PortRange};
-use crate::config::tenant::{EdgePorts, WazuhMode};
+use crate::config::tenant::{EdgePorts, State, WazuhMode};
 use crate::finding::Finding;
 
 /// Checks every pair that is written down, in whatever state its tenant is. A finding's tenant names the file and its
@@ -13,7 +13,11 @@ pub fn check(fleet: &Fleet) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
     let range = fleet.install.wazuh_ingress.edge.as_ref().map(|Edge { ports, .. }| *ports);
-    for (slug, tenant) in &fleet.tenants {
+    // Whoever holds a pair for longest keeps it: tombstones first, so that the living one is told to move.
+    let (mut tenants, living): (Vec<_>, Vec<_>) =
+        fleet.tenants.iter().partition(|(_, tenant)| tenant.lifecycle.state == State::Retired);
+    tenants.extend(living);
+    for (slug, tenant) in tenants {
         let mode = tenant.wazuh_ingress.mode.unwrap_or(fleet.install.defaults.wazuh_ingress_mode);
         let refuse =
             |message: String| Finding::invalid("plan/edge-ports", message).tenant(slug).path("/wazuhIngress/edgePorts");

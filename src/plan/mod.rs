@@ -9,10 +9,13 @@ mod tenant;
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 pub use origin::{Decision, Journal, Origin, Record, Silent};
 pub use tenant::{ExternalHost, TenantPlan, resolve};
 
 use crate::config::install::{Cluster, Install};
+use crate::config::tenant::Tenant;
 use crate::config::types::Version;
 use crate::config::{self, Fleet};
 use crate::finding::{Finding, any_error};
@@ -49,9 +52,14 @@ pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Fin
         let system_version = cluster.system_version.as_ref().unwrap_or(&fleet.install.charts.system_version);
         clusters.insert(cluster.name.as_str(), ClusterPlan { cluster, system_version, tenants: BTreeMap::new() });
     }
-    for (slug, tenant) in &fleet.tenants {
+    let one = |tenant: &'a Tenant| {
+        let cluster = clusters.get(tenant.tenant.cluster.as_str())?;
+        Some(resolve(fleet, cluster.cluster, cluster.system_version, tenant, &mut Silent))
+    };
+    let resolved: Vec<_> = fleet.tenants.par_iter().map(|(_, tenant)| one(tenant)).collect();
+    for ((slug, tenant), resolved) in fleet.tenants.iter().zip(resolved) {
         let name = tenant.tenant.cluster.as_str();
-        let Some(cluster) = clusters.get_mut(name) else {
+        let (Some(cluster), Some((plan, found))) = (clusters.get_mut(name), resolved) else {
             let known: Vec<String> = fleet.install.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
             let finding = Finding::invalid(
                 "plan/cluster",
@@ -65,7 +73,6 @@ pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Fin
             });
             continue;
         };
-        let (plan, found) = resolve(fleet, cluster.cluster, cluster.system_version, tenant, &mut Silent);
         findings.extend(found);
         if let Some(plan) = plan {
             cluster.tenants.insert(slug, plan);
@@ -82,14 +89,14 @@ pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Fin
 
 /// Gives every finding that names a tenant and a field its place in the tenant's file.
 pub fn place(findings: &mut [Finding], source: &Source) {
-    for finding in findings {
+    findings.par_iter_mut().for_each(|finding| {
         if finding.location.is_none()
             && let Some(slug) = &finding.tenant
         {
             let pointer = finding.path.clone().unwrap_or_default();
             finding.location = Some(config::locate(source, &config::tenant_file(slug), &pointer));
         }
-    }
+    });
 }
 
 /// Ids belong to one tenant for ever. (Slugs are unique by their file names, host names by their slugs.)

@@ -16,8 +16,8 @@ use crate::finding::Finding;
 pub const COMPONENTS: [&str; 8] =
     ["wazuh.manager", "wazuh.indexer", "wazuh.dashboard", "thehive", "cassandra", "cortex", "elasticsearch", "adapter"];
 
-/// Components that roll by starting a new pod beside the old one (Deployments with a surge of one). The others stop
-/// first: StatefulSets, and Deployments that own a disk.
+/// Components that the chart rolls by starting a new pod beside the old one. The others stop first: StatefulSets, and
+/// Deployments that are recreated. Cortex and the adapter count as room to spare.
 const SURGING: [&str; 3] = ["wazuh.dashboard", "cortex", "adapter"];
 
 /// A component's size.
@@ -83,7 +83,8 @@ pub fn sizes(profile: Profile, components: &Components, external_cortex: bool, r
         }
         let runs = match name {
             "wazuh.dashboard" => components.wazuh.dashboard.enabled.unwrap_or(true),
-            "cortex" | "elasticsearch" => !external_cortex,
+            // Elasticsearch stays: TheHive keeps its index there as well.
+            "cortex" => !external_cortex,
             _ => true,
         };
         if runs {
@@ -351,6 +352,6 @@ mod tests {
     #[test]
     fn what_does_not_run_needs_no_room() {
         let sizes = sizes(Profile::PilotProd, &Components::default(), true, &mut Silent);
-        assert!(!sizes.contains_key("cortex") && !sizes.contains_key("elasticsearch"));
+        assert!(!sizes.contains_key("cortex") && sizes.contains_key("elasticsearch"));
     }
 }

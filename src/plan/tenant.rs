@@ -151,6 +151,17 @@ pub fn resolve<'a>(
         findings.push(finding.path("/tenant/chartVersion"));
     }
     findings.extend(ingress_rules(fleet, cluster, wazuh_mode, tls_mode));
+    if tenant.components.misp.enabled {
+        let finding = Finding::warning(
+            "plan/misp",
+            format!("soctalk-tenant {chart_version} records that MISP is wanted, and deploys nothing for it"),
+        );
+        findings.push(
+            finding
+                .path("/components/misp/enabled")
+                .hint("a later release of the chart deploys it; nothing needs doing now"),
+        );
+    }
     let state = tenant.lifecycle.state;
     let plan = TenantPlan {
         tenant,

@@ -10,7 +10,8 @@ use tera::{Context, Kwargs, State, Tera};
 
 use super::shape::{CLOSE, OPEN, Shape, hole_text};
 use crate::finding::{Finding, Location};
-use crate::manifest::{Digest, ObjectId};
+use crate::manifest::{Digest, IdRef};
+use crate::secrets::leak;
 use crate::yaml::Span;
 
 static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -52,8 +53,14 @@ impl Rendered {
     ///
     /// # Errors
     /// A document lacks a part of its identity.
-    pub fn identities(&self) -> Result<Vec<ObjectId>, String> {
+    pub fn identities(&self) -> impl Iterator<Item = Result<IdRef<'_>, String>> {
         self.shape.identities(&self.values)
+    }
+
+    /// Whether its text or a value looks as if it held a secret. A shape is searched once; of values, those that other
+    /// tenants had are not searched again.
+    pub fn is_suspect(&self) -> bool {
+        self.shape.is_suspect() || leak::in_values(&self.values)
     }
 }
 

@@ -16,7 +16,9 @@ mod tenant;
 mod unit;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::Value;
@@ -24,23 +26,26 @@ use serde_json::Value;
 pub use engine::{Rendered, Templates};
 pub use unit::{FileContent, RenderedUnit};
 
+use crate::config::Fleet;
+use crate::config::install::AdmissionEngine;
 use crate::finding::Finding;
-use crate::manifest::{Digest, ObjectId};
+use crate::manifest::{Digest, IdRef, ObjectId};
 use crate::plan::{ClusterPlan, Plan, TenantPlan, names};
+use crate::yaml;
 
-/// A unit that is to be rendered: its values and the digest of all that it depends on.
+/// A unit that is to be rendered, or to be kept if its inputs are those of the last time.
 #[derive(Debug)]
 pub struct Job<'a> {
     /// Path of its folder.
     pub path: String,
     /// Tenant that it belongs to.
     pub tenant: Option<&'a str>,
-    /// Digest of everything that it is rendered from.
-    pub inputs: Digest,
     plan: &'a Plan<'a>,
     cluster: &'a ClusterPlan<'a>,
     of: Of<'a>,
-    context: Value,
+    version: &'a str,
+    /// Text of the admission policies.
+    admission: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,96 +55,116 @@ enum Of<'a> {
     Tenant(&'a TenantPlan<'a>),
 }
 
-/// Every unit of the fleet, in order, with the digest of its inputs: the program's version, the templates and every
-/// value that the templates see.
-pub fn jobs<'a>(plan: &'a Plan<'a>, templates: &Templates, version: &str) -> Vec<Job<'a>> {
-    let mut units: Vec<(String, Option<&'a str>, &'a ClusterPlan<'a>, Of<'a>)> = Vec::new();
+/// What became of a job.
+#[derive(Debug)]
+pub enum Made {
+    /// The unit was rendered from the same inputs before; this is their digest.
+    Kept(Digest),
+    /// The unit.
+    Rendered(RenderedUnit),
+}
+
+/// Every unit of the fleet, in order of path.
+pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
+    let mut jobs = Vec::new();
+    let admission: Arc<str> = yaml::emit_documents(policies(plan.fleet)).into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();
-        units.push((names::system_unit(name), None, cluster, Of::System));
-        units.push((gitops::unit_path(plan.fleet, name), None, cluster, Of::Gitops));
+        let mut push = |path, tenant, of| {
+            jobs.push(Job { path, tenant, plan, cluster, of, version, admission: Arc::clone(&admission) });
+        };
+        push(names::system_unit(name), None, Of::System);
+        push(gitops::unit_path(plan.fleet, name), None, Of::Gitops);
         for (slug, tenant) in &cluster.tenants {
-            units.push((names::tenant_unit(name, slug), Some(*slug), cluster, Of::Tenant(tenant)));
+            push(names::tenant_unit(name, slug), Some(*slug), Of::Tenant(tenant));
         }
     }
-    let templates = templates.digest();
-    let job = |(path, tenant, cluster, of): (String, Option<&'a str>, &'a ClusterPlan<'a>, Of<'a>)| {
-        let context = match of {
-            Of::System => system::context(plan.fleet, cluster),
-            Of::Gitops => gitops::context(plan.fleet),
-            Of::Tenant(tenant) => tenant::context(plan.fleet, cluster, tenant),
-        };
-        let mut job = Job { path, tenant, inputs: Digest::of(b""), plan, cluster, of, context };
-        job.inputs = job.digest(version, &templates);
-        job
-    };
-    let mut jobs: Vec<Job<'a>> = units.into_par_iter().map(job).collect();
     jobs.sort_by(|a, b| a.path.cmp(&b.path));
     jobs
 }
 
 impl Job<'_> {
-    /// Renders the unit.
+    /// Renders the unit, unless it was rendered from the same inputs before: `recorded` is the digest of those. The
+    /// inputs are the program's version, the templates and every value that the templates see.
     ///
     /// # Errors
     /// Templates that fail, or that yield other objects than were announced.
-    pub fn render(&self, templates: &Templates) -> Result<RenderedUnit, Vec<Finding>> {
-        let tenant = self.tenant.map(str::to_owned);
-        let mut unit = unit::render(templates, self.path.clone(), tenant, self.inputs, &self.context, self.families())?;
-        if matches!(self.of, Of::System) {
-            unit.files.extend(self.admission());
+    pub fn make(&self, templates: &Templates, recorded: Option<Digest>) -> Result<Made, Vec<Finding>> {
+        // Values live for one unit only: those of a whole large fleet would not fit into memory.
+        let context = match self.of {
+            Of::System => system::context(self.plan.fleet, self.cluster),
+            Of::Gitops => gitops::context(self.plan.fleet),
+            Of::Tenant(tenant) => tenant::context(self.plan.fleet, self.cluster, tenant),
+        };
+        let families = self.families(&context);
+        let inputs = self.digest(&templates.digest(), &context, &families);
+        if recorded == Some(inputs) {
+            return Ok(Made::Kept(inputs));
         }
-        Ok(unit)
+        let tenant = self.tenant.map(str::to_owned);
+        let mut unit = unit::render(templates, self.path.clone(), tenant, inputs, &context, families)?;
+        let policies: Vec<Value> = policies(self.plan.fleet).cloned().collect();
+        if matches!(self.of, Of::System) && !policies.is_empty() {
+            unit.files.insert("admission.yaml".into(), FileContent::Objects(policies));
+        }
+        Ok(Made::Rendered(unit))
     }
 
-    fn families(&self) -> Vec<unit::Family> {
+    fn families(&self, context: &Value) -> Vec<unit::Family> {
         let fleet = self.plan.fleet;
         match self.of {
-            Of::System => system::families(fleet, self.cluster, &self.context),
+            Of::System => system::families(fleet, self.cluster, context),
             Of::Gitops => gitops::families(fleet, self.cluster),
-            Of::Tenant(tenant) => tenant::families(fleet, tenant, &self.context),
+            Of::Tenant(tenant) => tenant::families(fleet, tenant, context),
         }
-    }
-
-    /// The fleet's admission policies, shipped as they are.
-    fn admission(&self) -> Option<(String, FileContent)> {
-        use crate::config::install::AdmissionEngine;
-        let fleet = self.plan.fleet;
-        if fleet.install.admission.engine == AdmissionEngine::None || fleet.policies.is_empty() {
-            return None;
-        }
-        let objects = fleet.policies.iter().map(|policy| policy.value.clone()).collect();
-        Some(("admission.yaml".into(), FileContent::Objects(objects)))
     }
 
     /// The context and what the families add to it are all that the templates see.
-    fn digest(&self, version: &str, templates: &Digest) -> Digest {
-        let context = self.context.to_string();
-        let extras: Vec<String> = self.families().iter().map(unit::Family::fingerprint).collect();
-        let admission = self.admission().map(|(_, content)| content.text()).unwrap_or_default();
+    fn digest(&self, templates: &Digest, context: &Value, families: &[unit::Family]) -> Digest {
+        let context = context.to_string();
+        let extras: Vec<String> = families.iter().map(unit::Family::fingerprint).collect();
         let mut parts: Vec<&[u8]> =
-            vec![version.as_bytes(), templates.as_bytes(), context.as_bytes(), admission.as_bytes()];
+            vec![self.version.as_bytes(), templates.as_bytes(), context.as_bytes(), self.admission.as_bytes()];
         parts.extend(extras.iter().map(String::as_bytes));
         Digest::of_parts(parts)
     }
 }
 
+/// The fleet's admission policies, shipped as they are.
+fn policies(fleet: &Fleet) -> impl Iterator<Item = &Value> {
+    let shipped = fleet.install.admission.engine != AdmissionEngine::None;
+    fleet.policies.iter().filter(move |_| shipped).map(|policy| &policy.value)
+}
+
 /// Objects that two units would both own.
 pub fn duplicates(units: &[RenderedUnit]) -> Vec<Finding> {
-    let mut owners: BTreeMap<ObjectId, &str> = BTreeMap::new();
+    let hasher = RandomState::new();
+    // Hashes first: a million of them are sorted faster than a million names are looked up.
+    let hash = |(index, unit): (usize, &RenderedUnit)| -> Vec<(u64, usize)> {
+        let ids = unit.files.values().flat_map(FileContent::identities);
+        ids.map(|id| (hasher.hash_one((cluster(unit), id)), index)).collect()
+    };
+    let mut hashes: Vec<(u64, usize)> = units.par_iter().enumerate().flat_map_iter(hash).collect();
+    hashes.par_sort_unstable();
+    let doubtful: BTreeSet<usize> =
+        hashes.windows(2).filter(|pair| pair[0].0 == pair[1].0).flat_map(|pair| [pair[0].1, pair[1].1]).collect();
+    let mut owners: BTreeMap<(&str, IdRef<'_>), &str> = BTreeMap::new();
     let mut findings = Vec::new();
-    for unit in units {
-        // Units of different clusters never meet.
-        let cluster = unit.path.split('/').nth(1).unwrap_or_default();
-        for object in unit.files.values().flat_map(FileContent::identities) {
-            let key = ObjectId { api_version: format!("{cluster} {}", object.api_version), ..object.clone() };
-            if let Some(owner) = owners.insert(key, &unit.path) {
+    for unit in doubtful.into_iter().map(|index| &units[index]) {
+        for id in unit.files.values().flat_map(FileContent::identities) {
+            if let Some(owner) = owners.insert((cluster(unit), id), &unit.path) {
+                let object = ObjectId::from(id);
                 let message = format!("{object} is rendered twice: in {owner} and in {}", unit.path);
                 findings.push(Finding::invalid("render/duplicate", message).object(object.to_string()));
             }
         }
     }
     findings
+}
+
+/// Units of different clusters never meet.
+fn cluster(unit: &RenderedUnit) -> &str {
+    unit.path.split('/').nth(1).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -164,11 +189,13 @@ pub(crate) mod tests {
         let (plan, findings) = crate::plan::plan(&fleet, &source());
         let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
         let templates = Templates::load([]).unwrap();
-        let jobs = jobs(&plan, &templates, "0");
+        let jobs = jobs(&plan, "0");
         assert_eq!(jobs.len(), 8 + 4);
         for job in &jobs {
-            let unit = job.render(&templates).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
+            let made = job.make(&templates, None).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
+            let Made::Rendered(unit) = made else { panic!("{} was kept", job.path) };
             assert!(!unit.files.is_empty());
+            assert!(matches!(job.make(&templates, Some(unit.inputs)), Ok(Made::Kept(_))));
         }
     }
 }

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::manifest::ObjectId;
+use crate::manifest::object::{self, IdRef};
+use crate::secrets::leak;
 use crate::yaml::{self, Emitter, Limits, Place, Sink, Span};
 
 /// Begins a hole in a template's text; belongs to no other text (private use).
@@ -21,13 +22,31 @@ pub const CLOSE: char = '\u{E001}';
 #[derive(Debug, Clone)]
 pub struct Shape {
     documents: Vec<Document>,
+    suspect: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Document {
     /// The manifest; holes stand as texts.
     value: Value,
+    identity: Result<Identity, String>,
     pieces: Vec<Piece>,
+}
+
+/// The identity of a manifest.
+#[derive(Debug, Clone)]
+struct Identity {
+    api_version: Part,
+    kind: Part,
+    namespace: Option<Part>,
+    name: Part,
+}
+
+/// A text, or the hole in which it will stand.
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Hole(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -67,9 +86,10 @@ impl Shape {
             add_labels(&mut value);
             let mut collector = Collector { pieces: Vec::new() };
             Emitter::new(&mut collector).document(&value);
-            documents.push(Document { value, pieces: collector.pieces });
+            documents.push(Document { identity: Identity::of(&value), value, pieces: collector.pieces });
         }
-        Ok(Self { documents })
+        let suspect = documents.iter().any(|document| is_suspect(&document.pieces));
+        Ok(Self { documents, suspect })
     }
 
     /// Writes the canonical text of all documents with these values.
@@ -95,27 +115,58 @@ impl Shape {
     ///
     /// # Errors
     /// A document lacks a part of its identity.
-    pub fn identities(&self, values: &[Value]) -> Result<Vec<ObjectId>, String> {
-        self.documents
-            .iter()
-            .map(|document| {
-                let mut head = Map::new();
-                for key in ["apiVersion", "kind"] {
-                    if let Some(value) = document.value.get(key) {
-                        head.insert(key.into(), fill(value, values));
-                    }
-                }
-                let mut metadata = Map::new();
-                for key in ["name", "namespace"] {
-                    if let Some(value) = document.value.get("metadata").and_then(|metadata| metadata.get(key)) {
-                        metadata.insert(key.into(), fill(value, values));
-                    }
-                }
-                head.insert("metadata".into(), metadata.into());
-                ObjectId::of(&Value::Object(head))
+    pub fn identities<'a>(&'a self, values: &'a [Value]) -> impl Iterator<Item = Result<IdRef<'a>, String>> {
+        self.documents.iter().map(|document| {
+            let id = document.identity.as_ref().map_err(String::clone)?;
+            let namespace = id.namespace.as_ref().map(|part| part.text(values, "metadata/namespace")).transpose()?;
+            Ok(IdRef {
+                api_version: id.api_version.text(values, "apiVersion")?,
+                kind: id.kind.text(values, "kind")?,
+                namespace,
+                name: id.name.text(values, "metadata/name")?,
             })
-            .collect()
+        })
     }
+
+    /// Whether the text itself, whatever its values, looks as if it held a secret.
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+}
+
+impl Identity {
+    fn of(manifest: &Value) -> Result<Self, String> {
+        let id = IdRef::of(manifest)?;
+        Ok(Self {
+            api_version: Part::of(id.api_version),
+            kind: Part::of(id.kind),
+            namespace: id.namespace.map(Part::of),
+            name: Part::of(id.name),
+        })
+    }
+}
+
+impl Part {
+    fn of(text: &str) -> Self {
+        hole(text).map_or_else(|| Self::Text(text.to_owned()), Self::Hole)
+    }
+
+    fn text<'a>(&'a self, values: &'a [Value], field: &str) -> Result<&'a str, String> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Hole(index) => object::text(values.get(*index), field),
+        }
+    }
+}
+
+/// Whether the pieces of text look as if they held a secret. (A value stands as a whole scalar: no secret can begin in
+/// the text and end in a value.)
+fn is_suspect(pieces: &[Piece]) -> bool {
+    let texts = pieces.iter().filter_map(|piece| match piece {
+        Piece::Text(text) => Some(text.as_str()),
+        Piece::Hole(..) => None,
+    });
+    !leak::find(&texts.collect::<Vec<_>>().join("\n")).is_empty()
 }
 
 /// Collects canonical text, and a hole wherever the emitter meets one.

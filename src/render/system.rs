@@ -175,7 +175,8 @@ fn policies(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     let (cilium, drift) = (network::is_cilium(install), is_drift_rendered(fleet));
     let database_clients = ["soctalk-api", "soctalk-controller", "soctalk-migrate", "soctalk-orchestrator"];
     let mut fqdn: BTreeSet<&str> = BTreeSet::new();
-    let mut apiserver = BTreeSet::from(["soctalk-controller"]);
+    // The API and the orchestrator read the tenants' Secrets through the API server.
+    let mut apiserver = BTreeSet::from(["soctalk-api", "soctalk-controller", "soctalk-orchestrator"]);
     let mut proxy_clients = BTreeSet::from(["soctalk-orchestrator"]);
     let mut all: BTreeSet<&str> = BTreeSet::from(database_clients);
     all.insert("wazuh-edge-haproxy");

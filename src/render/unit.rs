@@ -1,6 +1,6 @@
 //! Units: folders of families of manifests, each family one template and one file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +9,8 @@ use tera::Context;
 use super::engine::{Rendered, Templates};
 use super::secrets::SecretsContext;
 use crate::finding::{Finding, Location};
-use crate::manifest::{Digest, ObjectId, Unit};
+use crate::manifest::{Digest, IdRef, ObjectId, Unit};
+use crate::secrets::leak;
 
 /// A family of manifests: one template, one file, and exactly the objects that it must yield.
 #[derive(Debug, Clone)]
@@ -80,10 +81,18 @@ impl FileContent {
     }
 
     /// The identities of the manifests.
-    pub fn identities(&self) -> Vec<ObjectId> {
+    pub fn identities(&self) -> Vec<IdRef<'_>> {
         match self {
-            Self::Template(rendered) => rendered.identities().unwrap_or_default(),
-            Self::Objects(objects) => objects.iter().filter_map(|object| ObjectId::of(object).ok()).collect(),
+            Self::Template(rendered) => rendered.identities().filter_map(Result::ok).collect(),
+            Self::Objects(objects) => objects.iter().filter_map(|object| IdRef::of(object).ok()).collect(),
+        }
+    }
+
+    /// Whether it looks as if it held a secret; the text says where.
+    pub fn is_suspect(&self) -> bool {
+        match self {
+            Self::Template(rendered) => rendered.is_suspect(),
+            Self::Objects(objects) => leak::in_values(objects),
         }
     }
 
@@ -157,18 +166,21 @@ fn exact(family: &Family, rendered: Rendered) -> Result<Rendered, Finding> {
         let place = Location::file(format!("templates/{}", family.template));
         Finding::invalid("render/objects", message).at(place)
     };
-    let yielded = rendered.identities().map_err(|error| refuse(format!("an object without identity: {error}")))?;
-    let distinct: BTreeSet<&ObjectId> = yielded.iter().collect();
-    let announced: BTreeSet<&ObjectId> = family.announced.iter().collect();
-    if distinct.len() != yielded.len() {
+    let yielded: Result<Vec<IdRef<'_>>, String> = rendered.identities().collect();
+    let mut yielded = yielded.map_err(|error| refuse(format!("an object without identity: {error}")))?;
+    let mut announced: Vec<IdRef<'_>> = family.announced.iter().map(ObjectId::borrowed).collect();
+    yielded.sort_unstable();
+    announced.sort_unstable();
+    if yielded.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(refuse("the template yields an object twice".into()));
     }
-    if distinct != announced {
-        let list = |ids: Vec<&&ObjectId>| {
-            ids.iter().map(|id| format!("{id} ({})", id.api_version)).collect::<Vec<_>>().join(", ")
+    announced.dedup();
+    if yielded != announced {
+        let surplus = |some: &[IdRef<'_>], of: &[IdRef<'_>]| {
+            let ids = some.iter().filter(|id| !of.contains(id));
+            ids.map(|id| format!("{} ({})", ObjectId::from(*id), id.api_version)).collect::<Vec<_>>().join(", ")
         };
-        let missing = list(announced.difference(&distinct).collect());
-        let surplus = list(distinct.difference(&announced).collect());
+        let (missing, surplus) = (surplus(&announced, &yielded), surplus(&yielded, &announced));
         let finding = refuse("the template does not yield exactly the announced objects".into());
         let finding = if missing.is_empty() { finding } else { finding.expected(missing) };
         return Err(if surplus.is_empty() { finding } else { finding.found(surplus) });

@@ -168,6 +168,7 @@ fn wazuh_ingress(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
             "issuerRef": issuer(fleet, plan.tls_mode),
             "issuerKind": "ClusterIssuer",
             "secretName": "wazuh-tls",
+            "http01": settings.tls.http01,
         },
     });
     if let Some(ports) = plan.tenant.wazuh_ingress.edge_ports.filter(|_| !is_balancer) {
@@ -218,6 +219,7 @@ pub fn system(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
                 "host": external.map_or("", |external| external.host.as_str()),
                 "port": external.map_or(5432, |external| external.port),
                 "database": external.map_or("soctalk", |external| external.database.as_str()),
+                "cidrs": external.map(|external| external.cidrs.clone()).unwrap_or_default(),
                 "existingSecret": if external.is_some() && !install.postgres.enabled { secrets::EXTERNAL_POSTGRES } else { "" },
             },
         },

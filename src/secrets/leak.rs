@@ -1,9 +1,12 @@
 //! Finds secret material in text. What it finds is told by kind, length and place; the material itself is never shown.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 use crate::finding::{Class, Finding, Location};
 use crate::yaml::Span;
@@ -85,6 +88,50 @@ fn random_words(text: &str) -> impl Iterator<Item = Leak> {
         }
         None
     })
+}
+
+/// Texts of up to this many bytes are remembered once they were searched, and so many of them a thread.
+const REMEMBERED: (usize, usize) = (128, 4096);
+
+thread_local! {
+    /// Texts without secrets: most values of a tenant are those of all tenants.
+    static CLEAN: RefCell<HashSet<String>> = RefCell::default();
+}
+
+/// Whether a key or text anywhere in some values looks like a secret.
+pub fn in_values(values: &[Value]) -> bool {
+    CLEAN.with_borrow_mut(|clean| {
+        let mut new = Vec::new();
+        values.iter().for_each(|value| unknown(value, clean, &mut new));
+        if new.is_empty() {
+            return false;
+        }
+        // One search over all of them: none can go on in the next, for no form spans lines.
+        let found = !find(&new.join("\n")).is_empty();
+        if !found {
+            let room = REMEMBERED.1.saturating_sub(clean.len());
+            let short = new.into_iter().filter(|text| text.len() <= REMEMBERED.0);
+            clean.extend(short.take(room).map(str::to_owned));
+        }
+        found
+    })
+}
+
+fn unknown<'a>(value: &'a Value, clean: &HashSet<String>, new: &mut Vec<&'a str>) {
+    let mut take = |text: &'a str| {
+        if !clean.contains(text) {
+            new.push(text);
+        }
+    };
+    match value {
+        Value::String(text) => take(text),
+        Value::Array(items) => items.iter().for_each(|item| unknown(item, clean, new)),
+        Value::Object(map) => {
+            map.keys().for_each(|key| take(key));
+            map.values().for_each(|item| unknown(item, clean, new));
+        }
+        _ => {}
+    }
 }
 
 /// Upper case, lower case and several digits; the kind of character changes at every third place or more often (in
@@ -186,6 +233,18 @@ mod tests {
             assert_eq!(findings[0].location.as_ref().unwrap().line, 2, "{kind}");
             assert!(!format!("{findings:?}").contains(&sample[..20.min(sample.len())]), "{kind}");
             assert!(!mask(&text).contains(&sample), "{kind}");
+        }
+    }
+
+    #[test]
+    fn values_are_searched_at_any_depth_and_every_time() {
+        for (kind, sample) in samples() {
+            let tree = serde_json::json!({ "a": ["plain", { "b": sample }] });
+            for _ in 0..2 {
+                assert!(!in_values(&["plain".into(), 1.into()]));
+                assert!(in_values(std::slice::from_ref(&tree)), "{kind}");
+                assert!(in_values(&[serde_json::json!({ sample.as_str(): 1 })]), "{kind}");
+            }
         }
     }
 

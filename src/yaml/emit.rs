@@ -1,6 +1,6 @@
 //! Writes YAML in one canonical form.
 //!
-//! `apiVersion`, `kind`, `metadata` first, `name` first in every mapping, the other keys sorted; two spaces a level;
+//! `apiVersion`, `kind`, `metadata`, `name`, `namespace` first in every mapping, the other keys sorted; two spaces a level;
 //! a string is quoted wherever any YAML 1.1 or 1.2 reader could take it for something else.
 
 use serde_json::Value;
@@ -166,7 +166,7 @@ impl<'a, S: Sink> Emitter<'a, S> {
     }
 }
 
-/// `apiVersion`, `kind`, `metadata` and `name` first, the others sorted.
+/// `apiVersion`, `kind`, `metadata`, `name` and `namespace` first, the others sorted.
 fn ordered_keys(map: &serde_json::Map<String, Value>) -> Vec<&str> {
     let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
     keys.sort_unstable_by_key(|key| {
@@ -175,7 +175,8 @@ fn ordered_keys(map: &serde_json::Map<String, Value>) -> Vec<&str> {
             "kind" => 1,
             "metadata" => 2,
             "name" => 3,
-            _ => 4,
+            "namespace" => 4,
+            _ => 5,
         };
         (rank, *key)
     });

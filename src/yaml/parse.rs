@@ -284,11 +284,15 @@ fn not_text(span: Span, text: &str) -> SyntaxError {
 fn scan_error(error: &saphyr_parser::ScanError, text: &str) -> SyntaxError {
     let mark = error.marker();
     let span = Span { line: clamp(mark.line()), column: clamp(mark.col() + 1), length: 1 };
-    let line = text.lines().nth(mark.line().saturating_sub(1)).unwrap_or("");
-    let hint = line
-        .trim_start_matches(' ')
-        .starts_with('\t')
-        .then(|| "YAML is indented with spaces; this line is indented with a tab".to_owned());
+    // The scanner reports where it began; a tab that it met may stand on the next line.
+    let mut lines = text.lines().enumerate().skip(mark.line().saturating_sub(1)).take(2);
+    let tab = lines.find(|(_, line)| line.trim_start_matches(' ').starts_with('\t'));
+    let Some((number, line)) = tab else {
+        return SyntaxError { span, message: error.info().to_owned(), hint: None };
+    };
+    let column = line.len() - line.trim_start_matches(' ').len() + 1;
+    let span = Span { line: clamp(number + 1), column: clamp(column), length: 1 };
+    let hint = Some("YAML is indented with spaces; this line is indented with a tab".to_owned());
     SyntaxError { span, message: error.info().to_owned(), hint }
 }
 

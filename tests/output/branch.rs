@@ -44,7 +44,7 @@ fn foreign_commit(repository: &Path, files: &[(&str, Option<&str>)], message: &s
 fn discard(target: &Target, wanted: &[Unit]) -> Outcome {
     let mut repo = Repo::open(target, None).unwrap();
     let baseline = repo.baseline().unwrap();
-    repo.commit(&baseline, &plan(&baseline, wanted), &message(), options(Edits::Discard)).unwrap()
+    repo.commit(&baseline, &checked(&plan(&baseline, wanted)), &message(), options(Edits::Discard)).unwrap()
 }
 
 fn read(target: &Target) -> Baseline {
@@ -68,8 +68,8 @@ fn commits_what_changed_and_nothing_if_nothing_did() {
         Changes { write: wanted.iter().map(|unit| (unit.path.clone(), unit.clone())).collect(), ..Changes::default() };
     let mut repo = Repo::open(&target, None).unwrap();
     let baseline = repo.baseline().unwrap();
-    assert!(!repo.is_stale(&baseline, &all, options(Edits::Refuse)).unwrap());
-    let again = repo.commit(&baseline, &all, &message(), options(Edits::Refuse)).unwrap();
+    assert!(!repo.is_stale(&baseline, &checked(&all), options(Edits::Refuse)).unwrap());
+    let again = repo.commit(&baseline, &checked(&all), &message(), options(Edits::Refuse)).unwrap();
     assert_eq!(again, Outcome::Unchanged { commit: Some(second.commit) });
     fsck(folder.path());
     let listed = files(folder.path(), "main");
@@ -143,7 +143,7 @@ fn removes_what_it_owns_and_nothing_else() {
     assert!(baseline.edits.is_empty());
     let remove = vec![tenant("acme"), tenant("blue"), tenant("never-was")];
     let changes = Changes { remove, ..Changes::default() };
-    let done = committed(repo.commit(&baseline, &changes, &message(), options(Edits::Refuse)));
+    let done = committed(repo.commit(&baseline, &checked(&changes), &message(), options(Edits::Refuse)));
     assert_eq!(done.removed, 2);
     let listed = files(folder.path(), "main");
     let tenants: Vec<&String> = listed.keys().filter(|path| path.contains("/tenants/")).collect();
@@ -163,7 +163,7 @@ fn an_edit_by_hand_stops_the_run_and_is_shown() {
 
     for cache in ["kept", "removed"] {
         if cache == "removed" {
-            fs::remove_file(folder.path().join("tenantry/units")).unwrap();
+            let _ = fs::remove_file(folder.path().join("tenantry/units"));
         }
         let baseline = read(&target);
         assert_eq!(baseline.edits.len(), 1);
@@ -186,7 +186,8 @@ fn every_kind_of_edit_is_found_and_can_be_discarded() {
     let file = "clusters/eu-1/tenants/acme/namespace.yaml";
     let record = "clusters/eu-1/tenants/acme/provenance.json";
     let inside = "clusters/eu-1/tenants/acme/namespace.yaml/x";
-    let edits: [(&[(&str, Option<&str>)], EditKind); 4] = [
+    type Files<'a> = &'a [(&'a str, Option<&'a str>)];
+    let edits: [(Files<'_>, EditKind); 4] = [
         (&[(file, Some("mine"))], EditKind::Changed),
         (&[(file, None)], EditKind::Missing),
         (&[(file, None), (inside, Some("mine"))], EditKind::Missing),
@@ -205,7 +206,8 @@ fn every_kind_of_edit_is_found_and_can_be_discarded() {
             // A folder of somebody else's files stands where ours was: that is more than an edit of ours.
             let mut repo = Repo::open(&target, None).unwrap();
             let baseline = repo.baseline().unwrap();
-            let refused = repo.commit(&baseline, &plan(&baseline, &wanted), &message(), options(Edits::Discard));
+            let refused =
+                repo.commit(&baseline, &checked(&plan(&baseline, &wanted)), &message(), options(Edits::Discard));
             assert!(refused.unwrap_err().to_string().contains(inside));
             continue;
         }
@@ -325,7 +327,7 @@ fn misuse_is_a_defect_and_no_commit() {
     ] {
         let mut repo = Repo::open(&target, None).unwrap();
         let baseline = repo.baseline().unwrap();
-        let error = repo.commit(&baseline, &changes, &message(), options(Edits::Refuse)).unwrap_err();
+        let error = repo.commit(&baseline, &checked(&changes), &message(), options(Edits::Refuse)).unwrap_err();
         assert_eq!(error.kind(), Kind::Internal);
     }
     assert_eq!(git(folder.path(), &["for-each-ref"]), "");

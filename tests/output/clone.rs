@@ -10,7 +10,7 @@ use crate::fixture::*;
 
 /// A clone with the branch checked out and one render on it.
 fn clone() -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("clone");
     render(&target(&path), &fleet(&["acme", "blue"], "one")).unwrap();
     (folder, path)
@@ -24,13 +24,13 @@ const FILE: &str = "clusters/eu-1/tenants/acme/namespace.yaml";
 
 #[test]
 fn an_absent_folder_becomes_a_clone_that_people_can_browse() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("some/rendered");
     let target = target(&path);
     let wanted = fleet(&["acme", "blue"], "one");
     let mut repo = Repo::open(&target, None).unwrap();
     let baseline = repo.baseline().unwrap();
-    assert!(repo.is_stale(&baseline, &plan(&baseline, &wanted), options(Default::default())).unwrap());
+    assert!(repo.is_stale(&baseline, &checked(&plan(&baseline, &wanted)), options(Default::default())).unwrap());
     assert!(!folder.path().join("some").exists(), "looking must not make anything");
 
     let done = committed(render(&target, &wanted));
@@ -60,7 +60,7 @@ fn files_follow_the_branch_and_other_work_is_left_alone() {
     let baseline = repo.baseline().unwrap();
     let mut changes = plan(&baseline, &[unit(&tenant("acme"), "two"), unit(&tenant("coral"), "two")]);
     changes.remove = vec!["clusters/eu-1/system".into()];
-    let done = committed(repo.commit(&baseline, &changes, &message(), options(Default::default())));
+    let done = committed(repo.commit(&baseline, &checked(&changes), &message(), options(Default::default())));
     assert_eq!(done.work_tree, WorkTree::Updated { files: 4 + 4 + 4 });
     assert!(fs::read_to_string(path.join(FILE)).unwrap().contains("text: two"));
     assert!(!path.join("clusters/eu-1/system").exists());
@@ -128,7 +128,7 @@ fn a_detached_head_or_another_branch_keeps_its_work_tree() {
 
 #[test]
 fn an_absent_branch_starts_a_history_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     git(folder.path(), &["init", "-q", "-b", "work"]);
     fs::write(folder.path().join("README.md"), "mine").unwrap();
     git(folder.path(), &["add", "."]);
@@ -141,7 +141,7 @@ fn an_absent_branch_starts_a_history_of_its_own() {
 
 #[test]
 fn an_empty_clone_is_filled() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     git(folder.path(), &["init", "-q", "-b", "main"]);
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     let done = committed(render(&target(folder.path()), &fleet(&["acme"], "one")));

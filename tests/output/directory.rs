@@ -15,7 +15,7 @@ fn render(path: &Path, wanted: &[Unit], edits: Edits) -> Result<Outcome> {
     let mut changes = plan(&baseline, wanted);
     let vanished = baseline.units.keys().filter(|path| wanted.iter().all(|unit| unit.path != **path));
     changes.remove = vanished.cloned().collect();
-    dir::write(path, &baseline, &changes, options(edits))
+    dir::write(path, &baseline, &checked(&changes), options(edits))
 }
 
 fn written(written: usize, kept: usize, removed: usize) -> Outcome {

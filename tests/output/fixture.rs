@@ -3,13 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
+use tenantry::check::{Input, Verified};
+use tenantry::config::Fleet;
 use tenantry::error::Result;
 use tenantry::manifest::tree::{Changes, Digest, Unit};
 use tenantry::output::{Baseline, Committed, Edits, Identity, Message, Options, Outcome, Repo, Target, Time};
+use tenantry::source::Source;
 
 /// The version that these tests pretend to be.
 pub const VERSION: &str = "0.1.0";
+
+/// A temporary folder in memory if there is such a place: what these tests kill are processes, not machines, and
+/// waiting for a disk would be most of their time.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 /// A unit of three files, one in a folder, that differ by `text`.
 pub fn unit(path: &str, text: &str) -> Unit {
@@ -43,6 +53,16 @@ pub fn plan(baseline: &Baseline, wanted: &[Unit]) -> Changes {
     changes
 }
 
+/// Changes that passed the gate, which sees no manifests here: these tests are about where bytes go.
+pub fn checked(changes: &Changes) -> Verified {
+    static FLEET: LazyLock<Fleet> = LazyLock::new(|| {
+        let source = tenantry::source::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        tenantry::config::parse(&source).0.unwrap()
+    });
+    let input = Input { source: &Source::default(), fleet: &FLEET, units: &[] };
+    tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
+}
+
 /// A fleet of some tenants and the system unit, all of one text.
 pub fn fleet(slugs: &[&str], text: &str) -> Vec<Unit> {
     let paths = ["clusters/eu-1/system".to_owned()].into_iter().chain(slugs.iter().map(|slug| tenant(slug)));
@@ -72,7 +92,7 @@ pub fn render(target: &Target, wanted: &[Unit]) -> Result<Outcome> {
     let mut repo = Repo::open(target, None)?;
     let baseline = repo.baseline()?;
     let changes = plan(&baseline, wanted);
-    repo.commit(&baseline, &changes, &message(), options(Edits::Refuse))
+    repo.commit(&baseline, &checked(&changes), &message(), options(Edits::Refuse))
 }
 
 /// The commit that an outcome must be.

