@@ -138,6 +138,8 @@ pub enum SchemaKind {
     Compatibility,
     /// policies/rotation/*.yaml
     Rotation,
+    /// policies/network-claims.yaml
+    NetworkClaims,
 }
 
 /// Arguments of `render`.

@@ -35,6 +35,7 @@ pub fn run(cli: Cli) -> Result<u8> {
                 SchemaKind::Tenant => Kind::Tenant,
                 SchemaKind::Compatibility => Kind::Compatibility,
                 SchemaKind::Rotation => Kind::RotationPolicy,
+                SchemaKind::NetworkClaims => Kind::NetworkClaims,
             };
             screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
             exit::OK

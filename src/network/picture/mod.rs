@@ -76,7 +76,7 @@ enum Actor {
     Machine(Entity),
     Name(String),
     /// Names that are not shown one by one.
-    MoreNames(usize),
+    MoreNames,
 }
 
 struct Cast {
@@ -200,7 +200,7 @@ fn world(model: &Model, casts: &[Cast]) -> Cast {
     let hidden = names.len().saturating_sub(NAMES_SHOWN);
     actors.extend(names.into_iter().take(NAMES_SHOWN).map(|name| (name.clone(), Actor::Name(name))));
     if hidden > 0 {
-        actors.push((format!("and {hidden} more names"), Actor::MoreNames(hidden)));
+        actors.push((format!("and {hidden} more names"), Actor::MoreNames));
     }
     Cast { title: "outside".to_owned(), subtitle: String::new(), column: 0, actors }
 }
@@ -222,7 +222,7 @@ fn flow(reach: &Reach<'_>, outside: &Outside<'_>, from: &Actor, to: &Actor) -> P
             let names = outside::names(model, *pod);
             names.into_iter().find(|(name, _)| name.text() == wanted).map(|(_, flow)| flow).unwrap_or_default()
         }
-        (Actor::Pod(pod), Actor::MoreNames(_)) => {
+        (Actor::Pod(pod), Actor::MoreNames) => {
             let names = outside::names(model, *pod).into_values();
             names.fold(PortSet::none(), |all, flow| all.union(&flow))
         }
