@@ -1,6 +1,11 @@
 //! The workloads and Services that the proof takes a release for are those that real Helm makes of the chart.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by its panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by its panic"
+)]
 
 #[path = "support/fleet.rs"]
 mod fleet;
@@ -48,8 +53,10 @@ fn essence(object: &Value) -> Option<Value> {
         // Every path of an Ingress leads to the same backends.
         "Ingress" => {
             let text = object.to_string();
-            let backends: BTreeSet<String> =
-                text.match_indices("\"service\":").map(|(at, _)| text[at..].split("}}").next().unwrap().to_owned()).collect();
+            let backends: BTreeSet<String> = text
+                .match_indices("\"service\":")
+                .map(|(at, _)| text[at..].split("}}").next().unwrap().to_owned())
+                .collect();
             Some(json!({ "kind": "Ingress", "name": name, "backends": backends }))
         }
         "NetworkPolicy" | "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy" => {
@@ -90,7 +97,8 @@ fn a_release_is_taken_for_what_helm_makes_of_it() {
     let mut releases = Vec::new();
     for case in fleet::folders(&fleet::root().join("tests/golden")) {
         let tree = fleet::files(&fleet::root().join("tests/golden").join(case).join("expected"));
-        let files = tree.iter().filter(|(path, _)| path.ends_with("helmrelease.yaml") || path.ends_with("application.yaml"));
+        let files =
+            tree.iter().filter(|(path, _)| path.ends_with("helmrelease.yaml") || path.ends_with("application.yaml"));
         releases.extend(files.flat_map(|(_, bytes)| read(bytes)).filter(|one| !workloads::deployed(one).is_empty()));
     }
     assert!(releases.len() > 15, "{} releases", releases.len());

@@ -4,6 +4,7 @@ mod check;
 pub mod fleet;
 mod init;
 mod inspect;
+mod network;
 mod origin;
 mod render;
 mod screen;
@@ -11,7 +12,7 @@ mod watch;
 
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Command, SchemaKind};
+use crate::cli::{Cli, Command, Format, SchemaKind};
 use crate::config::Kind;
 use crate::error::{Result, exit};
 pub use screen::Screen;
@@ -27,6 +28,9 @@ pub fn version() -> &'static str {
 /// What kept the command from doing its work.
 pub fn run(cli: Cli) -> Result<u8> {
     let screen = Screen::new(&cli.global);
+    if !matches!(cli.command, Command::Network(_)) {
+        screen.refuse_forms_but(&[Format::Text, Format::Json])?;
+    }
     let code = match cli.command {
         Command::Init(args) => init::run(&screen, &args)?,
         Command::Schema(args) => {
@@ -46,6 +50,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
+        Command::Network(command) => network::run(&screen, &command)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);

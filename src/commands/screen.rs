@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::cli::{Colour, Format, Global};
+use clap::ValueEnum as _;
+
+use crate::cli::{Colour, Format, Global, OutputSpec};
 use crate::error::{Error, Result};
 use crate::report::{self, Report, Style};
 use crate::secrets::leak;
@@ -72,15 +74,53 @@ impl Screen {
             let text = match spec.format {
                 Format::Text => report::text(report, source, style),
                 Format::Json => report::json(report, super::version()),
+                // Findings have no form of their own there: they are for people.
+                _ => {
+                    let style = self.style(std::io::stderr().is_terminal());
+                    let _ = std::io::stderr().lock().write_all(report::text(report, source, style).as_bytes());
+                    continue;
+                }
             };
-            match &spec.path {
-                None => self.print(&text)?,
-                Some(path) => std::fs::write(path, text).map_err(|error| {
-                    Error::environment(format!("cannot write the report {}", path.display())).cause(error)
-                })?,
-            }
+            self.put(spec.path.as_deref(), &text)?;
         }
         Ok(())
+    }
+
+    /// Writes an answer in every format that was asked for, as text if none was. `form` knows the formats.
+    ///
+    /// # Errors
+    /// A format that the command does not have, or a file that cannot be written.
+    pub fn write(&self, form: impl Fn(Format) -> Option<String>) -> Result<()> {
+        let text = OutputSpec { format: Format::Text, path: None };
+        let wanted = if self.global.output.is_empty() { std::slice::from_ref(&text) } else { &self.global.output };
+        let mut written = Vec::new();
+        for spec in wanted {
+            match form(spec.format) {
+                Some(text) => written.push((spec.path.as_deref(), text)),
+                None => return Err(unknown_form(spec.format)),
+            }
+        }
+        written.into_iter().try_for_each(|(path, text)| self.put(path, &text))
+    }
+
+    /// Refuses formats that a command does not write, before it does anything.
+    ///
+    /// # Errors
+    /// Another format was asked for.
+    pub fn refuse_forms_but(&self, known: &[Format]) -> Result<()> {
+        match self.global.output.iter().find(|spec| !known.contains(&spec.format)) {
+            Some(spec) => Err(unknown_form(spec.format)),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&self, path: Option<&std::path::Path>, text: &str) -> Result<()> {
+        match path {
+            None => self.print(text),
+            Some(path) => std::fs::write(path, text).map_err(|error| {
+                Error::environment(format!("cannot write the report {}", path.display())).cause(error)
+            }),
+        }
     }
 
     /// Says where the time went, if asked.
@@ -114,4 +154,9 @@ impl Screen {
         };
         if coloured { Style::Coloured } else { Style::Plain }
     }
+}
+
+fn unknown_form(format: Format) -> Error {
+    let name = format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    Error::usage(format!("this command does not write {name}"))
 }

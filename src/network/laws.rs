@@ -219,14 +219,18 @@ fn is_meant(model: &Model, flow: &crate::network::Flow, from: u32, to: u32) -> b
 /// What a claim means, pair by pair.
 fn naive_failure(model: &Model, claim: &crate::network::Claim) -> bool {
     use super::ports::PortSet;
-    let mut pairs = model.pod_ids().flat_map(|from| model.pod_ids().map(move |to| (from, to))).filter(|(from, to)| from != to);
+    let mut pairs =
+        model.pod_ids().flat_map(|from| model.pod_ids().map(move |to| (from, to))).filter(|(from, to)| from != to);
     let everything = decide::everything(model);
     pairs.any(|(from, to)| {
         let side = |own, direction, other, bound| {
             decide::side(model, own, direction, &super::party::Party::Pod(other), bound).flow
         };
         let sides = |bound| {
-            [side(from, super::policy::Direction::Egress, to, bound), side(to, super::policy::Direction::Ingress, from, bound)]
+            [
+                side(from, super::policy::Direction::Egress, to, bound),
+                side(to, super::policy::Direction::Ingress, from, bound),
+            ]
         };
         if let Some(flow) = claim.require.as_ref().filter(|flow| is_meant(model, flow, from, to)) {
             let [egress, ingress] = sides(Bound::Certain);

@@ -55,7 +55,9 @@ pub(super) fn of_refusals(refusals: &Refusals) -> Vec<Finding> {
     let one = |refusal: &crate::network::Refusal| {
         let message = format!("nothing is proved: {refusal}");
         let finding = Finding::error("network/unsupported", Class::Incomplete, message).path(refusal.field.clone());
-        finding.object(refusal.object.clone()).hint("the engine refuses what it does not know: write the rule otherwise")
+        finding
+            .object(refusal.object.clone())
+            .hint("the engine refuses what it does not know: write the rule otherwise")
     };
     refusals.0.iter().map(one).collect()
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Input, Outcome};
-use crate::config::install::{Cluster, NetworkMode, NodeLocal};
 use crate::config::Install;
+use crate::config::install::{Cluster, NetworkMode, NodeLocal};
 use crate::manifest::IdRef;
 use crate::network::{
     Claims, FileLines, Model, Profile, Proof, Refusals, Settings, Source, StandIn, StandInPort, prove,
@@ -56,6 +56,9 @@ pub fn needs(file: &str) -> bool {
     )
 }
 
+/// A unit: a list, and where in it.
+type Place<'a> = (&'a Arc<Vec<RenderedUnit>>, usize);
+
 /// One cluster with everything that is rendered for it.
 pub struct Scope<'a> {
     /// The cluster.
@@ -64,7 +67,7 @@ pub struct Scope<'a> {
     pub claims: Claims,
     settings: Settings,
     /// The units, each as a place in a list.
-    units: Vec<(&'a Arc<Vec<RenderedUnit>>, usize)>,
+    units: Vec<Place<'a>>,
 }
 
 /// The clusters that have to be proved.
@@ -72,7 +75,7 @@ pub struct Scope<'a> {
 /// # Errors
 /// What is missing of a cluster: a proof over a part proves nothing.
 pub fn scopes<'a>(input: &Input<'a>) -> Result<Vec<Scope<'a>>, String> {
-    let mut units: BTreeMap<&str, Vec<(&'a Arc<Vec<RenderedUnit>>, usize)>> = BTreeMap::new();
+    let mut units: BTreeMap<&str, Vec<Place<'a>>> = BTreeMap::new();
     for list in [input.units, input.kept] {
         for (at, unit) in list.iter().enumerate() {
             units.entry(unit.cluster()).or_default().push((list, at));
@@ -80,13 +83,15 @@ pub fn scopes<'a>(input: &Input<'a>) -> Result<Vec<Scope<'a>>, String> {
     }
     let name = |cluster: &ClusterPlan<'_>| cluster.cluster.name.as_str().to_owned();
     let clusters = input.plan.clusters.iter().filter(|cluster| !input.settled.contains(&name(cluster)));
-    clusters.map(|cluster| scope(input.plan, cluster, units.remove(name(cluster).as_str()).unwrap_or_default())).collect()
+    clusters
+        .map(|cluster| scope(input.plan, cluster, units.remove(name(cluster).as_str()).unwrap_or_default()))
+        .collect()
 }
 
 fn scope<'a>(
     plan: &'a Plan<'a>,
     cluster: &'a ClusterPlan<'a>,
-    mut units: Vec<(&'a Arc<Vec<RenderedUnit>>, usize)>,
+    mut units: Vec<Place<'a>>,
 ) -> Result<Scope<'a>, String> {
     units.sort_by(|(a, i), (b, j)| a[*i].path.cmp(&b[*j].path));
     let present: BTreeSet<&str> = units.iter().map(|(list, at)| list[*at].path.as_str()).collect();
@@ -177,12 +182,20 @@ impl Scope<'_> {
     /// # Errors
     /// What the engine does not understand.
     pub fn model(&self) -> Result<Model, Refusals> {
-        let chunks = self.units.chunks(CHUNK);
-        let sources = chunks.flat_map(|chunk| {
+        Model::build(self.sources(), &self.settings)
+    }
+
+    /// Everything that is rendered for the cluster and matters to the network, releases as what they deploy.
+    pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
+        self.units.chunks(CHUNK).flat_map(|chunk| {
             let lists: Vec<Vec<Source>> = chunk.par_iter().map(|(list, at)| sources(list, *at)).collect();
             lists.into_iter().flatten()
-        });
-        Model::build(sources, &self.settings)
+        })
+    }
+
+    /// What is known of the cluster besides its manifests, and what the claims assume.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 }
 

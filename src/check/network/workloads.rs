@@ -42,23 +42,14 @@ const fn system(
 
 /// The data plane of a tenant.
 const TENANT: [Component; 8] = [
-    Component {
-        has_service: false,
-        ..tenant("soctalk-adapter", "Deployment", "adapter", &[("health", 8080)], None)
-    },
+    Component { has_service: false, ..tenant("soctalk-adapter", "Deployment", "adapter", &[("health", 8080)], None) },
     tenant("cassandra", "StatefulSet", "store", &[("cql", 9042)], None),
     tenant("cortex", "Deployment", "analysis", &[("http", 9001)], Some("/components/cortex/enabled")),
     tenant("elasticsearch", "StatefulSet", "store", &[("http", 9200)], None),
     tenant("thehive", "Deployment", "cases", &[("http", 9000)], None),
     tenant("wazuh-dashboard", "Deployment", "ui", &[("https", 5601)], Some("/components/wazuh/dashboard/enabled")),
     tenant("wazuh-indexer", "StatefulSet", "store", &[("https", 9200), ("transport", 9300)], None),
-    tenant(
-        "wazuh-manager",
-        "StatefulSet",
-        "siem",
-        &[("events", 1514), ("enrollment", 1515), ("api", 55000)],
-        None,
-    ),
+    tenant("wazuh-manager", "StatefulSet", "siem", &[("events", 1514), ("enrollment", 1515), ("api", 55000)], None),
 ];
 
 /// The control plane.
@@ -93,9 +84,7 @@ pub fn deployed(object: &Value) -> Vec<Value> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     let (namespace, values) = match text("/kind") {
         Some("HelmRelease") => (text("/metadata/namespace"), object.pointer("/spec/values")),
-        Some("Application") => {
-            (text("/spec/destination/namespace"), object.pointer("/spec/source/helm/valuesObject"))
-        }
+        Some("Application") => (text("/spec/destination/namespace"), object.pointer("/spec/source/helm/valuesObject")),
         _ => return Vec::new(),
     };
     let chart = text("/spec/chartRef/name").or_else(|| text("/spec/source/chart"));

@@ -14,7 +14,8 @@ pre{background:#f1f5f9;padding:.6em;overflow-x:auto;white-space:pre-wrap}code{ba
 
 pub(super) fn page(picture: &str, claims: &Claims, proof: &Proof) -> String {
     let (required, forbidden): (Vec<_>, Vec<_>) = proof.verdicts.iter().partition(|one| is_required(claims, one));
-    let verdict = if proof.holds { "<span class=\"holds\">holds</span>" } else { "<span class=\"fails\">does not hold</span>" };
+    let verdict =
+        if proof.holds { "<span class=\"holds\">holds</span>" } else { "<span class=\"fails\">does not hold</span>" };
     let size = &proof.size;
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Network of {0}</title>\n<style>{STYLE}</style>\n\
@@ -63,7 +64,8 @@ fn section(title: &str, verdicts: &[&ClaimVerdict]) -> String {
         if let Some(reason) = &one.reason {
             proof += &format!("; {reason}");
         }
-        let witnesses: String = one.witnesses.iter().map(|witness| format!("<pre>{}</pre>", escape(&witness.to_string()))).collect();
+        let witnesses: String =
+            one.witnesses.iter().map(|witness| format!("<pre>{}</pre>", escape(&witness.to_string()))).collect();
         text += &format!(
             "<tr><td>{}<br><code>{}</code></td><td class=\"{class}\">{word}</td><td>{}{witnesses}</td></tr>\n",
             escape(&one.text),

@@ -8,6 +8,7 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::addresses::IpSet;
 use super::claims::Claims;
 use super::connections::describe;
 use super::decide;
@@ -72,7 +73,7 @@ struct Arrow {
 /// One end before it is placed.
 enum Actor {
     Pod(u32),
-    Internet,
+    Addresses(IpSet),
     Machine(Entity),
     Name(String),
     /// Names that are not shown one by one.
@@ -131,16 +132,22 @@ fn frame(cast: &Cast) -> Frame {
 /// namespace of each group at the right.
 fn casts(model: &Model, claims: &Claims) -> Vec<Cast> {
     let mut casts = Vec::new();
+    let grouped: Vec<Vec<bool>> = claims.groups.values().map(|group| members(model, &group.labels)).collect();
     for name in fixed_namespaces(claims) {
-        if let Some(at) = model.find_namespace(name) {
+        let at = model.find_namespace(name).filter(|at| !grouped.iter().any(|members| members[*at as usize]));
+        if let Some(at) = at {
             casts.push(namespace(model, at, String::new()));
         }
     }
-    for (name, group) in &claims.groups {
+    // The group that most claims speak of comes first; others may hold the same namespaces.
+    let mut groups: Vec<_> = claims.groups.iter().collect();
+    groups.sort_by_key(|(name, _)| std::cmp::Reverse(spoken_of(claims, name)));
+    for (name, group) in groups {
         let members = members(model, &group.labels);
         let count = members.iter().filter(|member| **member).count();
-        if let Some(at) = members.iter().position(|member| *member) {
-            let subtitle = format!("one of {count} in group {name}: all are proved alike");
+        let is_shown = |at: &usize| casts.iter().any(|cast| cast.title == model.text(model.namespaces[*at].name));
+        if let Some(at) = members.iter().position(|member| *member).filter(|at| !is_shown(at)) {
+            let subtitle = format!("one of {count} in group {name}; the proof is about all");
             let mut cast = namespace(model, u32::try_from(at).unwrap_or(u32::MAX), subtitle);
             cast.column = 2;
             casts.push(cast);
@@ -149,6 +156,18 @@ fn casts(model: &Model, claims: &Claims) -> Vec<Cast> {
     casts.retain(|cast| !cast.actors.is_empty());
     casts.insert(0, world(model, &casts));
     casts
+}
+
+/// How many claims speak of a group.
+fn spoken_of(claims: &Claims, group: &str) -> usize {
+    let is_group = |class: &super::claims::Class| {
+        class.namespace.as_deref().is_some_and(|name| name.strip_prefix('$') == Some(group))
+    };
+    let flows = |claim: &super::claims::Claim| {
+        let flows = claim.require.iter().chain(&claim.require_any).chain(&claim.forbid);
+        flows.flat_map(|flow| [&flow.from, &flow.to]).any(is_group)
+    };
+    claims.claims.iter().filter(|claim| flows(claim)).count()
 }
 
 /// Namespaces that claims name, in the order of the claims.
@@ -195,7 +214,12 @@ fn world(model: &Model, casts: &[Cast]) -> Cast {
         }
         names.extend(outside::names(model, pod).into_keys().map(|name| name.to_string()));
     }
-    let mut actors = vec![("internet".to_owned(), Actor::Internet)];
+    let caches = model.settings.resolver.node_local.iter().fold(IpSet::none(), |all, one| all.union(&IpSet::one(*one)));
+    let internet = IpSet::all().difference(&model.settings.inside()).difference(&caches);
+    let mut actors = vec![("internet".to_owned(), Actor::Addresses(internet))];
+    if !caches.is_none() {
+        actors.push(("DNS cache on the node".to_owned(), Actor::Addresses(caches)));
+    }
     actors.extend(machines.into_iter().map(|entity| (entity.name().to_owned(), Actor::Machine(entity))));
     let hidden = names.len().saturating_sub(NAMES_SHOWN);
     actors.extend(names.into_iter().take(NAMES_SHOWN).map(|name| (name.clone(), Actor::Name(name))));
@@ -207,11 +231,10 @@ fn world(model: &Model, casts: &[Cast]) -> Cast {
 
 fn flow(reach: &Reach<'_>, outside: &Outside<'_>, from: &Actor, to: &Actor) -> PortSet {
     let model = reach.model;
-    let any = super::addresses::IpSet::all().difference(&model.settings.inside());
     match (from, to) {
         (Actor::Pod(from), Actor::Pod(to)) => reach.flow(*from, *to, Bound::Possible),
-        (Actor::Pod(pod), Actor::Internet) => outside.world(*pod, Direction::Egress).any_of(&any),
-        (Actor::Internet, Actor::Pod(pod)) => outside.world(*pod, Direction::Ingress).any_of(&any),
+        (Actor::Pod(pod), Actor::Addresses(set)) => outside.world(*pod, Direction::Egress).any_of(set),
+        (Actor::Addresses(set), Actor::Pod(pod)) => outside.world(*pod, Direction::Ingress).any_of(set),
         (Actor::Pod(pod), Actor::Machine(entity)) => {
             decide::side(model, *pod, Direction::Egress, &Party::Entity(*entity), Bound::Certain).flow
         }
@@ -236,7 +259,8 @@ type Flows = BTreeMap<(usize, usize, String), BTreeSet<(usize, usize)>>;
 fn take_meshes(scene: &mut Scene, casts: &[Cast], flows: &mut Flows) {
     for (f, cast) in casts.iter().enumerate() {
         let size = cast.actors.len();
-        let labels: BTreeSet<String> = flows.keys().filter(|(t, ..)| *t == f).map(|(.., label)| label.clone()).collect();
+        let labels: BTreeSet<String> =
+            flows.keys().filter(|(t, ..)| *t == f).map(|(.., label)| label.clone()).collect();
         for label in labels {
             let is_mesh = size > 1
                 && (0..size).all(|m| {

@@ -113,7 +113,8 @@ fn draw_frame(frame: &Frame, at: &Placed) -> String {
         );
         for (number, line) in lines(node).iter().enumerate() {
             let baseline = top + (number + 2) * LINE + 1;
-            text += &format!("<text x=\"{}\" y=\"{baseline}\" fill=\"#1d4ed8\">{}</text>\n", x + 2 * PADDING, escape(line));
+            text +=
+                &format!("<text x=\"{}\" y=\"{baseline}\" fill=\"#1d4ed8\">{}</text>\n", x + 2 * PADDING, escape(line));
         }
     }
     text + "</g>\n"
