@@ -10,12 +10,13 @@ mod mutate;
 #[path = "support/proof.rs"]
 mod proof;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use mutate::{Mutant, mutants};
 use proof::Cluster;
 use rayon::prelude::*;
-use tenantry::network::{self, Filter, Source};
+use tenantry::network::{self, End, Filter, Source};
 
 /// What became of a mutant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,10 +42,30 @@ fn fate(cluster: &Cluster, mutant: &Mutant, before: &str) -> Fate {
     if listed(&model) == before { Fate::Equivalent } else { Fate::Survived }
 }
 
+/// A machine is listed where a policy mentions it; what matters is what flows, mentioned or not.
+const MACHINES: [&str; 3] = ["{host}", "{remote-node}", "{kube-apiserver}"];
+
 /// All connections, those with assumed pods, machines and names included.
 fn listed(model: &network::Model) -> String {
     let filter = Filter { stand_ins: true, ..Filter::default() };
-    network::format::connections(&network::connections(model, &filter), network::format::Format::Text)
+    let mut list = network::connections(model, &filter);
+    list.retain(|one| !MACHINES.contains(&one.src.as_str()) && !MACHINES.contains(&one.dst.as_str()));
+    let pods: BTreeSet<&str> = list.iter().flat_map(|one| [one.src.as_str(), one.dst.as_str()]).collect();
+    let mut text = network::format::connections(&list, network::format::Format::Text);
+    for pod in pods.into_iter().filter(|name| name.contains('/')) {
+        let end = |name: &str| End::parse(model, name).unwrap();
+        for machine in MACHINES {
+            for (src, dst) in [(pod, machine), (machine, pod)] {
+                for answer in network::explain(model, &end(src), &end(dst), None) {
+                    // The API server's machine is a node, or outside: what lets both in lets it in.
+                    let conn = if machine == "{kube-apiserver}" { "" } else { answer.conn.as_str() };
+                    let possible = answer.possible.as_deref().unwrap_or(&answer.conn);
+                    text += &format!("{src} => {dst} : {conn}, possibly {possible}\n");
+                }
+            }
+        }
+    }
+    text
 }
 
 #[test]

@@ -165,7 +165,8 @@ pub struct Class {
     /// DNS names outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<NamesClass>,
-    /// Hosts outside of the cluster that a required flow leads to by name, every one of them.
+    /// Hosts outside of the cluster, by name: every one of them where they are required, exempt from `names: any` where
+    /// that is forbidden.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
 }
@@ -411,9 +412,10 @@ impl Claims {
             if flow.from.names.is_some() || !flow.from.hosts.is_empty() {
                 faults.push("DNS names are destinations only".to_owned());
             }
-            if !flow.to.hosts.is_empty() && claim.require.is_none() && claim.require_any.is_empty() {
-                faults.push("`hosts` can be required only; `names: any` forbids".to_owned());
-            }
+
+        }
+        if claim.forbid.as_ref().is_some_and(|flow| !flow.to.hosts.is_empty()) {
+            faults.push("hosts are required, or exempt from what is forbidden: forbid `names: any`".to_owned());
         }
         if let Some(isolation) = &claim.isolate {
             faults.extend(self.class_faults(&isolation.class, &Class::default()));

@@ -634,8 +634,16 @@ impl<'m> Prover<'m> {
     fn forbid_names(&self, pod: u32, ports: &PortSet, unless: &[&Flow], tally: &mut Tally) {
         let exempt = unless.iter().filter(|flow| flow.to.names.is_some());
         let free = exempt.fold(PortSet::none(), |free, flow| free.union(&flow.port_set()));
+        let mut hosts: HashMap<&str, PortSet> = HashMap::new();
+        for flow in unless {
+            for host in &flow.to.hosts {
+                let own = hosts.entry(host).or_default();
+                *own = own.union(&flow.port_set());
+            }
+        }
         for (pattern, flow) in outside::names(self.model, pod) {
-            let open = flow.intersection(ports).difference(&free);
+            let own = hosts.get(pattern.text()).cloned().unwrap_or_default();
+            let open = flow.intersection(ports).difference(&free).difference(&own);
             if !open.is_none() {
                 let name = pattern.text().replace('*', "any");
                 tally.fail(|| Witness::open(self.model, Party::Pod(pod), Party::Name(name.into()), &open));

@@ -1,5 +1,7 @@
 //! Slips in policies: everything that a person may leave out, add or mistype.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tenantry::network::Source;
 
@@ -13,12 +15,13 @@ pub struct Mutant {
     pub what: String,
 }
 
-/// Every slip in every policy.
+/// Every slip in every policy. A policy that several tenants have word for word is taken once.
 pub fn mutants(sources: &[Source]) -> Vec<Mutant> {
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for (at, source) in sources.iter().enumerate() {
         let kind = source.value["kind"].as_str().unwrap_or_default();
-        if kind == "NetworkPolicy" || kind == "CiliumNetworkPolicy" {
+        let is_policy = kind == "NetworkPolicy" || kind == "CiliumNetworkPolicy";
+        if is_policy && seen.insert(without_slug(source)) {
             found.push(Mutant { at, value: None, what: "removed".to_owned() });
             let mut slips = Slips { original: &source.value, found: Vec::new() };
             slips.walk("", &source.value["spec"].clone(), "/spec");
@@ -28,6 +31,15 @@ pub fn mutants(sources: &[Source]) -> Vec<Mutant> {
         }
     }
     found
+}
+
+/// The text of a policy without the tenant that it belongs to.
+fn without_slug(source: &Source) -> String {
+    let text = json!([source.value["kind"], source.value["metadata"]["name"], source.value["spec"]]).to_string();
+    match source.file.split_once("/tenants/").and_then(|(_, rest)| rest.split('/').next()) {
+        Some(slug) => format!("tenant {}", text.replace(slug, "·")),
+        None => text,
+    }
 }
 
 struct Slips<'o> {
