@@ -73,7 +73,7 @@ fn measure(folder: &Path, tenants: usize) -> Measured {
 
 /// The lines of `--timings`, at the end of what was said.
 fn times(ran: &Ran) -> String {
-    let is_time = |line: &&str| line.ends_with(" ms") && line.starts_with(' ');
+    let is_time = |line: &&str| line.ends_with(" ms of processors") && line.starts_with(' ');
     ran.said.lines().filter(is_time).collect::<Vec<_>>().join("\n")
 }
 

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tenantry::config::{self, Kind, Tenant};
+use tenantry::manifest::Digest;
+use tenantry::memo::Memo;
 use tenantry::plan::{self, Silent};
-use tenantry::render::{self, Job, Made, Templates};
+use tenantry::render::{self, Before, Job, Made, Templates};
 use tenantry::source;
 
 const TENANT: &str = "borealis";
@@ -36,7 +38,9 @@ fn micro(criterion: &mut Criterion) {
     let templates = Templates::load([]).unwrap();
     let jobs = render::jobs(&plan, "0");
     let job = jobs.iter().find(|job| job.tenant == Some(TENANT)).unwrap();
-    let unit = |job: &Job<'_>| match job.make(&templates, None).unwrap() {
+    let memo = Memo::default();
+    let before = |recorded| Before { recorded, memo: &memo, rest: Digest::of(b"") };
+    let unit = |job: &Job<'_>| match job.make(&templates, before(None)).unwrap() {
         Made::Rendered(unit) => unit,
         Made::Kept(_) => unreachable!("nothing is recorded"),
     };
@@ -44,7 +48,7 @@ fn micro(criterion: &mut Criterion) {
     let rendered = unit(job);
     criterion.bench_function("write a tenant", |bench| bench.iter(|| black_box(&rendered).finish()));
     criterion.bench_function("keep a tenant", |bench| {
-        bench.iter(|| job.make(&templates, Some(black_box(rendered.inputs))).unwrap());
+        bench.iter(|| job.make(&templates, before(Some(black_box(rendered.inputs)))).unwrap());
     });
 }
 

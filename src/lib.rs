@@ -10,16 +10,19 @@
 //! output            Verified → a commit or a folder
 //! ```
 //!
-//! `config`, `plan`, `render`, `check`, `report`, `secrets`, `manifest` and `yaml` are the core: they know no file
+//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest` and `yaml` are the core: they know no file
 //! system, environment, clock or network. `source` and `output` are edges; `commands` joins edges and core.
 
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod drift;
 pub mod error;
 pub mod finding;
 pub mod manifest;
+pub mod memo;
 pub mod network;
 pub mod output;
 pub mod plan;

@@ -1,11 +1,12 @@
 //! Reads the files of a fleet: bounded, inside the root only, as text with `\n` line ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Location};
@@ -75,7 +76,11 @@ pub fn load(root: &Path) -> Result<Source> {
             }
         }
     }
-    let read: Vec<_> = paths.into_par_iter().map(|path| (read_file(&root, &path), path)).collect();
+    let folders: BTreeSet<&str> = paths.iter().map(|path| folder_of(path)).collect();
+    let plain = |folder: &&str| fs::canonicalize(root.join(folder)).is_ok_and(|real| real == root.join(folder));
+    let plain: BTreeSet<String> = folders.into_iter().filter(plain).map(str::to_owned).collect();
+    let read = |path: String| (read_file(&root, &path, plain.contains(folder_of(&path))), path);
+    let read: Vec<_> = paths.into_par_iter().map(read).collect();
     for (result, path) in read {
         match result {
             Ok(text) => drop(source.files.insert(path, text)),
@@ -133,12 +138,28 @@ fn is_wanted(folder: &str, name: &str) -> bool {
     }
 }
 
-fn read_file(root: &Path, path: &str) -> Result<String, Box<Finding>> {
-    let full = inside(root, path)?;
-    let file = fs::File::open(&full).map_err(|error| unreadable(path, &error))?;
+/// Folder of a path; empty for the root.
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// `plain`: no link leads to the file's folder.
+fn read_file(root: &Path, path: &str, plain: bool) -> Result<String, Box<Finding>> {
+    let file = match plain.then(|| open_plain(&root.join(path))).flatten() {
+        Some(file) => file,
+        None => fs::File::open(inside(root, path)?).map_err(|error| unreadable(path, &error))?,
+    };
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     decode(path, bytes).map_err(Box::new)
+}
+
+/// Opens an ordinary file. `None` for anything else, links too: [`inside`] says what it is, with more system calls.
+fn open_plain(path: &Path) -> Option<fs::File> {
+    // A pipe must not keep the open waiting.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(file)
 }
 
 /// The real path of a file; a link that leads out of the fleet is refused.

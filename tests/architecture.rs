@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 11] =
-    ["config", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network", "drift"];
+const CORE: [&str; 12] = [
+    "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network", "drift",
+];
 
 /// What the core never names, and what it would be.
 const FORBIDDEN: [(&str, &str); 20] = [

@@ -1,7 +1,12 @@
 //! Every policy of the rendered fleets, changed in every way that a slip could change it: the proof fails, or the engine
 //! shows that the change makes no difference to anybody.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by its panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by its panic"
+)]
 
 #[path = "support/fleet.rs"]
 mod fleet;

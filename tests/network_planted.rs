@@ -2,7 +2,12 @@
 //!
 //! `tests/network/planted-rendered.yaml` says where and how; a line is given by its text.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by its panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by its panic"
+)]
 
 #[path = "support/fleet.rs"]
 mod fleet;
@@ -66,7 +71,8 @@ fn planted_mistakes_are_caught_where_they_are() {
     assert!(planted.len() >= 27, "only {} mistakes", planted.len());
     let mut clusters = BTreeMap::new();
     for case in fleet::fleets() {
-        clusters.extend(proof::clusters(&case.root).into_iter().map(|one| (format!("{} {}", case.name, one.name), one)));
+        clusters
+            .extend(proof::clusters(&case.root).into_iter().map(|one| (format!("{} {}", case.name, one.name), one)));
     }
     let failures: Vec<String> = planted.par_iter().flat_map_iter(|one| plant(one, &clusters[&one.of])).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -103,7 +109,9 @@ fn set(document: &mut Value, pointer: &str, value: &Value, what: &str) {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     let last = last.replace("~1", "/").replace("~0", "~");
     match document.pointer_mut(parent).unwrap_or_else(|| panic!("{what}: no {parent}")) {
-        Value::Object(map) if value.is_null() => drop(map.remove(&last).unwrap_or_else(|| panic!("{what}: no {pointer}"))),
+        Value::Object(map) if value.is_null() => {
+            drop(map.remove(&last).unwrap_or_else(|| panic!("{what}: no {pointer}")))
+        }
         Value::Object(map) => drop(map.insert(last, value.clone())),
         Value::Array(list) if last == "-" => list.push(value.clone()),
         Value::Array(list) if value.is_null() => drop(list.remove(last.parse().unwrap())),
@@ -124,7 +132,8 @@ fn missed(cluster: &Cluster, found: &Proof, expected: &Expected) -> Option<Strin
     let is_named = named.iter().any(|place| {
         place.split(':').next().is_some_and(|file| file.ends_with(&expected.file)) && place.contains(&expected.at)
     });
-    let failing: Vec<&str> = found.verdicts.iter().filter(|one| one.verdict != Verdict::Holds).map(|one| one.id.as_str()).collect();
+    let failing: Vec<&str> =
+        found.verdicts.iter().filter(|one| one.verdict != Verdict::Holds).map(|one| one.id.as_str()).collect();
     let rules: Vec<&str> = found.findings.iter().map(|one| one.rule).collect();
     (!is_named).then(|| format!("{expected:?}: named {named:#?}; failing {failing:?}, found {rules:?}"))
 }

@@ -1,7 +1,9 @@
 //! `check`: everything that `render` does, without writing.
 
-use super::fleet::{self, Checked, Timings};
+use super::fleet::{self, Checked};
+use super::memo;
 use super::screen::Screen;
+use super::timings::Timings;
 use crate::error::Result;
 use crate::finding::exit_code;
 use crate::report::Report;
@@ -12,6 +14,7 @@ pub fn run(screen: &Screen) -> Result<u8> {
     let bar = screen.progress("checking");
     let loaded = fleet::load(&screen.global().fleet, &mut timings)?;
     let checked = whole(&loaded, &mut timings);
+    memo::save(&screen.global().fleet, &loaded);
     bar.finish_and_clear();
     let code = exit_code(&checked.findings);
     let report = Report { command: "check", verdicts: checked.verdicts, findings: checked.findings };

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::memo;
+use super::timings::Timings;
 use crate::check::{self, Input, Verdict, Verified};
 use crate::config::{self, Fleet};
 use crate::error::Result;
 use crate::finding::{Finding, any_error};
 use crate::manifest::{Changes, Digest};
+use crate::memo::Memo;
 use crate::plan::{self, Plan};
-use crate::render::{self, Job, Made, RenderedUnit, Templates};
+use crate::render::{self, Before, Job, Made, RenderedUnit, Templates};
 use crate::secrets::leak;
 use crate::source::{self, Source};
 
@@ -29,30 +31,8 @@ pub struct Loaded {
     pub fleet: Option<Fleet>,
     /// Findings so far.
     pub findings: Vec<Finding>,
-}
-
-/// Where the time of a run went.
-#[derive(Debug, Clone, Default)]
-pub struct Timings(Vec<(&'static str, Duration)>);
-
-impl Timings {
-    /// Runs a step and notes how long it took.
-    pub fn step<T>(&mut self, name: &'static str, step: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = step();
-        self.0.push((name, start.elapsed()));
-        result
-    }
-
-    /// Notes a step that began at an instant and ends now.
-    pub fn since(&mut self, name: &'static str, start: Instant) {
-        self.0.push((name, start.elapsed()));
-    }
-
-    /// One line a step.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.0.iter().map(|(name, time)| format!("{name:>10}  {:>9.3} ms", time.as_secs_f64() * 1000.0))
-    }
+    /// What earlier runs found out about the files.
+    pub memo: Memo,
 }
 
 /// Reads and validates the fleet in a folder. Files that hold secret material stop everything: nothing of them is used.
@@ -60,24 +40,27 @@ impl Timings {
 /// # Errors
 /// The folder is no fleet or cannot be read.
 pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
-    let source = timings.step("read", || source::load(root))?;
-    Ok(timings.step("parse", || parse(source)))
+    let (source, memo) = timings.step("read", || (source::load(root), memo::load(root)));
+    let source = source?;
+    Ok(timings.step("parse", || parse(source, memo)))
 }
 
-/// Validates the files of a fleet.
-pub fn parse(source: Source) -> Loaded {
+/// Validates the files of a fleet. What the memo knows held no secrets and was valid.
+fn parse(source: Source, memo: Memo) -> Loaded {
     let files: Vec<(&str, &str)> = source.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let written = |path: &str| !path.starts_with("charts/");
+    let known =
+        |path: &str, text: &str| path.starts_with("tenants/") && memo.value(&Digest::of(text.as_bytes())).is_some();
     let leaks: Vec<Finding> = files
         .par_iter()
-        .filter(|(path, _)| written(path))
+        .filter(|(path, text)| written(path) && !known(path, text))
         .flat_map_iter(|(path, text)| leak::findings(path, text))
         .collect();
-    let (fleet, mut findings) = config::parse(&source);
+    let (fleet, mut findings) = config::parse_with(&source, &memo);
     let fleet = if leaks.is_empty() { fleet } else { None };
     findings.extend(leaks);
     findings.sort();
-    Loaded { source, fleet, findings }
+    Loaded { source, fleet, findings, memo }
 }
 
 /// What a render made of a fleet, checked.
@@ -147,7 +130,9 @@ pub fn check(
     mut findings: Vec<Finding>,
     timings: &mut Timings,
 ) -> Checked {
-    let make = |job: &Job<'_>| job.make(&prepared.templates, recorded(&job.path));
+    let rest = rest(&loaded.source);
+    let before = |path: &str| Before { recorded: recorded(path), memo: &loaded.memo, rest };
+    let make = |job: &Job<'_>| job.make(&prepared.templates, before(&job.path));
     let made: Vec<_> = timings.step("render", || prepared.jobs.par_iter().map(make).collect());
     let (mut units, mut keep) = (Vec::new(), BTreeMap::new());
     for (job, made) in prepared.jobs.iter().zip(made) {
@@ -216,6 +201,12 @@ fn stay(
         }
     }
     if findings.is_empty() { Ok((Arc::new(kept), settled)) } else { Err(findings) }
+}
+
+/// Digest of every file of the fleet but the tenants'.
+fn rest(source: &Source) -> Digest {
+    let files = source.files.iter().filter(|(path, _)| !path.starts_with("tenants/"));
+    Digest::of_parts(files.flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]))
 }
 
 fn kinds(units: &[RenderedUnit]) -> BTreeMap<String, usize> {

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::fleet::{self, Timings};
+use super::fleet;
 use super::screen::Screen;
+use super::timings::Timings;
 use crate::cli::{CompatArgs, Format, ShowArgs};
 use crate::config::compatibility::Status;
 use crate::config::tenant::Tenant;

@@ -4,10 +4,12 @@ mod check;
 pub mod fleet;
 mod init;
 mod inspect;
+mod memo;
 mod network;
 mod origin;
 mod render;
 mod screen;
+mod timings;
 mod watch;
 
 use clap::CommandFactory as _;

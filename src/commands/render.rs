@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
 
 use super::check::whole;
-use super::fleet::{self, Checked, Counts, Loaded, Timings};
+use super::fleet::{self, Checked, Counts, Loaded};
+use super::memo;
 use super::screen::Screen;
+use super::timings::{Start, Timings};
 use crate::cli::RenderArgs;
 use crate::config::Fleet;
 use crate::config::tenant::State;
@@ -25,6 +26,7 @@ pub fn run(screen: &Screen, args: &RenderArgs) -> Result<u8> {
         Some(out) => into_folder(screen, args, &loaded, out, &mut timings),
         None => into_repository(screen, args, &loaded, root, &mut timings),
     };
+    timings.step("memo", || memo::save(root, &loaded));
     bar.finish_and_clear();
     screen.timings(&timings);
     code
@@ -51,7 +53,7 @@ fn into_repository(
     let origin = super::origin::of(root)?;
     let mut refused = None;
     let mut counts = Counts::default();
-    let mut last = Instant::now();
+    let mut last = Start::now();
     let outcome = output::publish(&mut repo, options(args), |baseline| {
         timings.since("baseline", last);
         let checked = match admit(screen, args, loaded, baseline, timings)? {
@@ -64,7 +66,7 @@ fn into_repository(
         counts = checked.counts.clone();
         let message = message(loaded, &origin, &checked.counts);
         let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
-        last = Instant::now();
+        last = Start::now();
         Ok((verified, message))
     });
     if refused.is_none() {

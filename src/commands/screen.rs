@@ -6,11 +6,11 @@ use clap::ValueEnum as _;
 
 use crate::cli::{Colour, Format, Global, OutputSpec};
 use crate::error::{Error, Result};
-use crate::report::{self, Report, Style};
+use crate::report::{self, Detail, Report, Style};
 use crate::secrets::leak;
 use crate::source::Source;
 
-use super::fleet::Timings;
+use super::timings::Timings;
 
 /// The two streams and the options that rule them.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Screen {
     pub fn report(&self, report: &Report, source: &Source) -> Result<()> {
         if self.global.output.is_empty() {
             let style = self.style(std::io::stderr().is_terminal());
-            let text = report::text(report, source, style);
+            let text = report::text(report, source, style, self.detail());
             if !text.is_empty() {
                 // Its secrets are covered by the report itself, colours and all.
                 let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -72,18 +72,24 @@ impl Screen {
         for spec in &self.global.output {
             let style = self.style(spec.path.is_none() && std::io::stdout().is_terminal());
             let text = match spec.format {
-                Format::Text => report::text(report, source, style),
+                Format::Text => report::text(report, source, style, self.detail()),
                 Format::Json => report::json(report, super::version()),
                 // Findings have no form of their own there: they are for people.
                 _ => {
                     let style = self.style(std::io::stderr().is_terminal());
-                    let _ = std::io::stderr().lock().write_all(report::text(report, source, style).as_bytes());
+                    let _ = std::io::stderr()
+                        .lock()
+                        .write_all(report::text(report, source, style, self.detail()).as_bytes());
                     continue;
                 }
             };
             self.put(spec.path.as_deref(), &text)?;
         }
         Ok(())
+    }
+
+    fn detail(&self) -> Detail {
+        if self.global.verbose > 0 { Detail::Every } else { Detail::Folded }
     }
 
     /// Writes an answer in every format that was asked for, as text if none was. `form` knows the formats.

@@ -10,8 +10,9 @@ use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 
 use super::check::whole;
-use super::fleet::{self, Timings};
+use super::fleet;
 use super::screen::Screen;
+use super::timings::Timings;
 use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
 use crate::finding::exit_code;

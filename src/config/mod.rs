@@ -20,6 +20,8 @@ pub use self::rotation::RotationPolicy;
 pub use self::schema::{API_VERSION, Kind};
 pub use self::tenant::Tenant;
 use crate::finding::{Finding, Location};
+use crate::manifest::Digest;
+use crate::memo::Memo;
 use crate::network::Claims;
 use crate::source::Source;
 use crate::yaml::{self, Limits, Node};
@@ -31,6 +33,8 @@ pub struct Fleet {
     pub install: Install,
     /// Tenants by slug.
     pub tenants: BTreeMap<String, Tenant>,
+    /// Digests of the texts of the tenants' files, by slug.
+    pub texts: BTreeMap<String, Digest>,
     /// `compatibility.yaml`.
     pub compatibility: Compatibility,
     /// Rotation policies by file.
@@ -59,6 +63,11 @@ pub fn tenant_file(slug: &str) -> String {
 
 /// Reads every file of a fleet. All findings of all files are returned, sorted; the fleet only if none is an error.
 pub fn parse(source: &Source) -> (Option<Fleet>, Vec<Finding>) {
+    parse_with(source, &Memo::default())
+}
+
+/// As [`parse`], but tenant files that a memo knows are not read again; of the others it learns.
+pub fn parse_with(source: &Source, memo: &Memo) -> (Option<Fleet>, Vec<Finding>) {
     let mut findings = source.findings.clone();
     let mut take = |mut more: Vec<Finding>| findings.append(&mut more);
 
@@ -68,13 +77,15 @@ pub fn parse(source: &Source) -> (Option<Fleet>, Vec<Finding>) {
     let claims = read_claims(source).map_err(&mut take).ok();
 
     let files: Vec<(&str, &str)> = source.below("tenants/").collect();
-    let read: Vec<_> = files.par_iter().map(|(path, text)| (*path, read::<Tenant>(path, text, Kind::Tenant))).collect();
-    let mut tenants = BTreeMap::new();
+    let read: Vec<_> = files.par_iter().map(|(path, text)| (*path, read_tenant(path, text, memo))).collect();
+    let (mut tenants, mut texts) = (BTreeMap::new(), BTreeMap::new());
     for (path, result) in read {
         match result {
-            Ok(tenant) => {
+            Ok((tenant, text)) => {
                 take(name_matches(path, &tenant, source));
-                tenants.insert(tenant.tenant.slug.to_string(), tenant);
+                let slug = tenant.tenant.slug.to_string();
+                texts.insert(slug.clone(), text);
+                tenants.insert(slug, tenant);
             }
             Err(found) => take(found),
         }
@@ -86,7 +97,7 @@ pub fn parse(source: &Source) -> (Option<Fleet>, Vec<Finding>) {
     findings.dedup();
     let fleet = match (install, compatibility, claims) {
         (Some(install), Some(compatibility), Some(claims)) if !crate::finding::any_error(&findings) => {
-            Some(Fleet { install, tenants, compatibility, rotation, policies, claims })
+            Some(Fleet { install, tenants, texts, compatibility, rotation, policies, claims })
         }
         _ => None,
     };
@@ -119,11 +130,31 @@ fn read_required<T: DeserializeOwned>(
     read(path, text, kind).map_err(take).ok()
 }
 
+/// Reads a tenant's file, or takes its value from the memo.
+fn read_tenant(path: &str, text: &str, memo: &Memo) -> Result<(Tenant, Digest), Vec<Finding>> {
+    let digest = Digest::of(text.as_bytes());
+    if let Some(tenant) = memo.value(&digest).and_then(|json| serde_json::from_str(json).ok()) {
+        return Ok((tenant, digest));
+    }
+    read_as(path, text, Kind::Tenant, |value| memo.learn_value(digest, value.to_string()))
+        .map(|tenant| (tenant, digest))
+}
+
 /// Reads one config file.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read<T: DeserializeOwned>(path: &str, text: &str, kind: Kind) -> Result<T, Vec<Finding>> {
+    read_as(path, text, kind, |_| ())
+}
+
+/// As [`read`]; `valid` sees the value once its schema holds.
+fn read_as<T: DeserializeOwned>(
+    path: &str,
+    text: &str,
+    kind: Kind,
+    valid: impl FnOnce(&Value),
+) -> Result<T, Vec<Finding>> {
     let root = single_document(path, text)?;
     let value = without_nulls(root.to_json());
     let mut findings = kind.validate(&value);
@@ -134,6 +165,7 @@ pub fn read<T: DeserializeOwned>(path: &str, text: &str, kind: Kind) -> Result<T
     if !findings.is_empty() {
         return Err(findings);
     }
+    valid(&value);
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer_of(error.path());
         let finding = Finding::invalid("config/value", error.inner().to_string()).path(pointer.clone());

@@ -31,7 +31,9 @@ pub fn parse(text: &str) -> Result<Milli, String> {
     if whole.is_empty() || whole.len() > 15 || fraction.len() > 9 || number.ends_with('.') {
         return Err(expected());
     }
-    let digits: Milli = format!("{whole}{fraction}").parse().map_err(|_| expected())?;
+    let digits = whole.bytes().chain(fraction.bytes()).try_fold(0, |digits: Milli, byte| {
+        byte.is_ascii_digit().then(|| digits * 10 + Milli::from(byte - b'0')).ok_or_else(expected)
+    })?;
     let scale = (0..fraction.len()).fold(1, |scale: Milli, _| scale * 10);
     let scaled = digits * factor;
     // A quantity finer than a thousandth is rounded up, as the API server does.

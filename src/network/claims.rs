@@ -412,7 +412,6 @@ impl Claims {
             if flow.from.names.is_some() || !flow.from.hosts.is_empty() {
                 faults.push("DNS names are destinations only".to_owned());
             }
-
         }
         if claim.forbid.as_ref().is_some_and(|flow| !flow.to.hosts.is_empty()) {
             faults.push("hosts are required, or exempt from what is forbidden: forbid `names: any`".to_owned());

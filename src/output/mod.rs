@@ -13,7 +13,6 @@ mod cache;
 mod checkout;
 mod commit;
 mod compose;
-mod deflate;
 mod delta;
 pub mod dir;
 mod fault;

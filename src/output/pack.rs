@@ -9,11 +9,11 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::{ObjectType, Oid};
 use rayon::prelude::*;
 use sha1::{Digest as _, Sha1};
 
-use super::deflate::Deflate;
 use super::delta::Base;
 use super::fault;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ struct Object {
 #[derive(Debug)]
 pub(super) struct Packer {
     pack: Pack,
-    deflate: Deflate,
+    deflate: Compress,
     bases: BTreeMap<Vec<u8>, Vec<(usize, Base)>>,
 }
 
@@ -69,7 +69,7 @@ impl Default for Packer {
 impl Packer {
     /// Adds to what is packed already.
     pub(super) fn continuing(pack: Pack) -> Self {
-        Self { pack, deflate: Deflate::new(), bases: BTreeMap::new() }
+        Self { pack, deflate: Compress::new(Compression::fast(), true), bases: BTreeMap::new() }
     }
 
     /// Adds an object and returns its id. Objects of one `family` (the same file of different units) are written
@@ -112,11 +112,28 @@ impl Packer {
     }
 
     fn push(&mut self, oid: Oid, code: u8, base: Option<usize>, bytes: &[u8]) -> usize {
-        let compressed = self.deflate.compress(bytes);
+        let compressed = self.compress(bytes);
         let place = self.pack.objects.len();
         self.pack.objects.push(Object { oid, code, size: bytes.len(), base, compressed });
         self.pack.places.insert(oid, place);
         place
+    }
+
+    /// The bytes as a zlib stream (RFC 1950).
+    fn compress(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.deflate.reset();
+        let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
+        loop {
+            let done = usize::try_from(self.deflate.total_in()).unwrap_or(bytes.len());
+            match self.deflate.compress_vec(&bytes[done..], &mut out, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => break,
+                // No room: the stream goes on where it stopped.
+                Ok(_) => out.reserve(bytes.len() / 2 + 64),
+                Err(error) => unreachable!("a stream that was just reset takes any bytes: {error}"),
+            }
+        }
+        out.shrink_to_fit();
+        out
     }
 
     /// Writes all objects as one pack into `objects/pack`, durably.

@@ -29,7 +29,7 @@ impl fmt::Display for Origin {
 /// Hears of every decision while a tenant is resolved.
 pub trait Record {
     /// A field of the plan has this value because of that origin.
-    fn note(&mut self, field: &str, value: &dyn fmt::Display, origin: impl FnOnce() -> Origin);
+    fn note(&mut self, field: fmt::Arguments<'_>, value: &dyn fmt::Display, origin: impl FnOnce() -> Origin);
 }
 
 /// Hears nothing: for renders.
@@ -37,7 +37,7 @@ pub trait Record {
 pub struct Silent;
 
 impl Record for Silent {
-    fn note(&mut self, _: &str, _: &dyn fmt::Display, _: impl FnOnce() -> Origin) {}
+    fn note(&mut self, _: fmt::Arguments<'_>, _: &dyn fmt::Display, _: impl FnOnce() -> Origin) {}
 }
 
 /// Keeps everything: for `show --origin`.
@@ -56,7 +56,7 @@ pub struct Decision {
 }
 
 impl Record for Journal {
-    fn note(&mut self, field: &str, value: &dyn fmt::Display, origin: impl FnOnce() -> Origin) {
-        self.0.push(Decision { field: field.to_owned(), value: value.to_string(), origin: origin() });
+    fn note(&mut self, field: fmt::Arguments<'_>, value: &dyn fmt::Display, origin: impl FnOnce() -> Origin) {
+        self.0.push(Decision { field: field.to_string(), value: value.to_string(), origin: origin() });
     }
 }

@@ -1,6 +1,7 @@
 //! Sizes of a tenant's components, and the quota that they need.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -69,17 +70,16 @@ pub fn sizes(profile: Profile, components: &Components, external_cortex: bool, r
         slots.amounts("requests", &mut size.requests, &resources.requests);
         slots.amounts("limits", &mut size.limits, &resources.limits);
         if let Some(disk) = &mut size.size {
-            slots.quantity("persistence.size", disk, persistence.size.as_ref());
+            slots.quantity(format_args!("persistence.size"), disk, persistence.size.as_ref());
         }
         size.storage_class_name = persistence.storage_class_name.as_ref().map(ToString::to_string);
         if let Some(heap) = &mut size.heap {
             let given = components.wazuh.indexer.jvm.heap.clone();
-            let field = format!("components.{name}.jvm.heap");
             let origin = || origin(name, "jvm.heap", profile, given.is_some());
             if let Some(given) = &given {
                 heap.clone_from(given);
             }
-            record.note(&field, heap, origin);
+            record.note(format_args!("components.{name}.jvm.heap"), heap, origin);
         }
         let runs = match name {
             "wazuh.dashboard" => components.wazuh.dashboard.enabled.unwrap_or(true),
@@ -102,17 +102,17 @@ struct Slots<'a, R> {
 
 impl<R: Record> Slots<'_, R> {
     fn amounts(&mut self, what: &str, base: &mut Amounts, over: &AmountsOverride) {
-        self.quantity(&format!("resources.{what}.cpu"), &mut base.cpu, over.cpu.as_ref());
-        self.quantity(&format!("resources.{what}.memory"), &mut base.memory, over.memory.as_ref());
+        self.quantity(format_args!("resources.{what}.cpu"), &mut base.cpu, over.cpu.as_ref());
+        self.quantity(format_args!("resources.{what}.memory"), &mut base.memory, over.memory.as_ref());
     }
 
-    fn quantity(&mut self, field: &str, base: &mut Quantity, over: Option<&Quantity>) {
+    fn quantity(&mut self, field: fmt::Arguments<'_>, base: &mut Quantity, over: Option<&Quantity>) {
         if let Some(over) = over {
             *base = over.clone();
         }
         let (component, profile) = (self.component, self.profile);
-        let origin = || origin(component, field, profile, over.is_some());
-        self.record.note(&format!("components.{component}.{field}"), base, origin);
+        let origin = || origin(component, &field.to_string(), profile, over.is_some());
+        self.record.note(format_args!("components.{component}.{field}"), base, origin);
     }
 }
 
@@ -198,7 +198,7 @@ pub fn quota(sizes: &Sizes, over: Option<&QuotaOverride>, record: &mut impl Reco
             Some(_) => Origin::Tenant(format!("/resourceQuota/{}", field.replace('.', "/"))),
             None => Origin::Derived(rule),
         };
-        record.note(&format!("resourceQuota.{field}"), slot, origin);
+        record.note(format_args!("resourceQuota.{field}"), slot, origin);
     };
     let (requests, limits) = (over.requests.as_ref(), over.limits.as_ref());
     quantity("requests.cpu", &mut quota.requests.cpu, requests.map(|r| &r.cpu), &need.requests.cpu);
@@ -221,7 +221,7 @@ pub fn quota(sizes: &Sizes, over: Option<&QuotaOverride>, record: &mut impl Reco
             Some(_) => Origin::Tenant(format!("/resourceQuota/{field}")),
             None => Origin::Derived("number of the components, with room for one surge and Jobs"),
         };
-        record.note(&format!("resourceQuota.{field}"), slot, origin);
+        record.note(format_args!("resourceQuota.{field}"), slot, origin);
     };
     let claims = need.persistent_volume_claims;
     number("persistentVolumeClaims", &mut quota.persistent_volume_claims, over.persistent_volume_claims, claims);

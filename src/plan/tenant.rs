@@ -1,6 +1,7 @@
 //! Decides the values of one tenant.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -192,6 +193,15 @@ pub fn resolve<'a>(
     (if any_error(&findings) { None } else { Some(plan) }, findings)
 }
 
+/// A value as it is shown, made only for those who look.
+struct Shown<'v, T, F>(&'v T, F);
+
+impl<T, F: Fn(&T) -> String> fmt::Display for Shown<'_, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1(self.0))
+    }
+}
+
 struct Picker<'r, R> {
     record: &'r mut R,
 }
@@ -209,7 +219,7 @@ impl<R: Record> Picker<'_, R> {
     ) -> T {
         let is_own = own.is_some();
         let value = own.unwrap_or(base);
-        self.record.note(field, &show(&value), || {
+        self.record.note(format_args!("{field}"), &Shown(&value, show), || {
             if is_own { Origin::Tenant(own_at.into()) } else { Origin::Install(base_at.into()) }
         });
         value
@@ -225,12 +235,19 @@ fn tier_word(tier: Tier) -> String {
 
 /// Notes what follows from the rest.
 fn derived(plan: &TenantPlan<'_>, record: &mut impl Record) {
-    record.note("namespace", &plan.namespace, || Origin::Derived("tenant-<slug>"));
-    record.note("wazuhIngress.hostname", &plan.hostname, || Origin::Derived("<slug>.soc[.<region>].<domain>"));
-    record.note("networkPolicies.allowedLlmHosts", &plan.llm.host, || Origin::Derived("host of llm.baseUrl"));
-    record.note("timeout", &plan.timeout, || Origin::Derived("15 minutes for pilot-prod, 30 for small-dev"));
+    record.note(format_args!("namespace"), &plan.namespace, || Origin::Derived("tenant-<slug>"));
+    record.note(format_args!("wazuhIngress.hostname"), &plan.hostname, || {
+        Origin::Derived("<slug>.soc[.<region>].<domain>")
+    });
+    record.note(format_args!("networkPolicies.allowedLlmHosts"), &plan.llm.host, || {
+        Origin::Derived("host of llm.baseUrl")
+    });
+    record.note(format_args!("timeout"), &plan.timeout, || {
+        Origin::Derived("15 minutes for pilot-prod, 30 for small-dev")
+    });
     for (label, value) in &plan.labels {
-        record.note(&format!("namespaceLabels.{label}"), value, || Origin::Derived("identity of install and tenant"));
+        let origin = || Origin::Derived("identity of install and tenant");
+        record.note(format_args!("namespaceLabels.{label}"), value, origin);
     }
 }
 

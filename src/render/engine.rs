@@ -39,7 +39,7 @@ pub struct Rendered {
 impl Rendered {
     /// The canonical text.
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(2048);
+        let mut text = String::with_capacity(self.shape.room(&self.values));
         self.shape.write(&self.values, &mut text);
         text
     }
@@ -119,7 +119,8 @@ impl Templates {
     pub fn render(&self, name: &str, context: &Context) -> Result<Rendered, Finding> {
         HOLES.with_borrow_mut(Vec::clear);
         let text = self.tera.render(name, context);
-        let values = HOLES.with_borrow_mut(std::mem::take);
+        let mut values = HOLES.with_borrow_mut(std::mem::take);
+        values.shrink_to_fit();
         let place = Location::file(format!("templates/{name}"));
         let text = text.map_err(|error| Finding::invalid("render/template", full(&error)).at(place))?;
         let shape = self.shape(name, text)?;

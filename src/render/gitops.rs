@@ -19,7 +19,7 @@ pub fn namespace(fleet: &Fleet) -> String {
 }
 
 /// The Flux controller that takes care of a tenant. It depends on the slug alone, so no tenant moves when another comes.
-pub fn shard(fleet: &Fleet, _cluster: &ClusterPlan<'_>, slug: &str) -> Option<String> {
+pub fn shard(fleet: &Fleet, slug: &str) -> Option<String> {
     let shards = &fleet.install.gitops.shards;
     let digest = crate::manifest::Digest::of(slug.as_bytes());
     let number = u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap_or_default());
@@ -97,7 +97,7 @@ pub fn families(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Vec<Family> {
     families.push(entry(system, names::system_unit(name), "20m0s", None, None, system.into(), "system.yaml".into()));
     for (slug, tenant) in &cluster.tenants {
         let path = names::tenant_unit(name, slug);
-        let shard = shard(fleet, cluster, slug);
+        let shard = shard(fleet, slug);
         // The Kustomization waits for the HelmRelease, so it needs a little longer than that.
         let timeout = if tenant.timeout == "15m0s" { "20m0s" } else { "35m0s" };
         families.push(entry(

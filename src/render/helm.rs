@@ -33,12 +33,12 @@ pub struct Helm {
 
 impl Helm {
     /// The release of soctalk-tenant.
-    pub fn tenant(fleet: &Fleet, cluster: &ClusterPlan<'_>, plan: &TenantPlan<'_>) -> Self {
+    pub fn tenant(fleet: &Fleet, plan: &TenantPlan<'_>) -> Self {
         let mut helm = Self::new(fleet, ChartName::Tenant, plan.chart_version, values::tenant(fleet, plan));
         helm.namespace.clone_from(&plan.namespace);
         helm.application = format!("{}-chart", plan.namespace);
         helm.timeout = plan.timeout.into();
-        helm.shard = gitops::shard(fleet, cluster, plan.tenant.tenant.slug.as_str());
+        helm.shard = gitops::shard(fleet, plan.tenant.tenant.slug.as_str());
         helm.depends_on = Some(json!([{ "name": "soctalk-system", "namespace": SYSTEM_NAMESPACE }]));
         helm
     }

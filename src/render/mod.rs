@@ -30,6 +30,7 @@ use crate::config::Fleet;
 use crate::config::install::AdmissionEngine;
 use crate::finding::Finding;
 use crate::manifest::{Digest, IdRef, ObjectId};
+use crate::memo::Memo;
 use crate::plan::{ClusterPlan, Plan, TenantPlan, names};
 use crate::yaml;
 
@@ -46,6 +47,8 @@ pub struct Job<'a> {
     version: &'a str,
     /// Text of the admission policies.
     admission: Arc<str>,
+    /// Digest of the text of the tenant's file.
+    text: Option<Digest>,
     /// Text of the claims about the network. A control plane is rendered again when they change, so that a unit that
     /// stays was proved with the claims of today.
     claims: Arc<str>,
@@ -56,6 +59,18 @@ enum Of<'a> {
     System,
     Gitops,
     Tenant(&'a TenantPlan<'a>),
+}
+
+/// What earlier runs leave to know of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Digest of the inputs that the unit in the output was rendered from: the program's version, the templates and
+    /// every value that the templates see.
+    pub recorded: Option<Digest>,
+    /// Digests of inputs that were computed before.
+    pub memo: &'a Memo,
+    /// Digest of all that a tenant's inputs follow from beside the text of its file.
+    pub rest: Digest,
 }
 
 /// What became of a job.
@@ -74,9 +89,10 @@ pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
     let claims: Arc<str> = serde_json::to_string(&plan.fleet.claims).unwrap_or_default().into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();
-        let mut push = |path, tenant, of| {
+        let mut push = |path, tenant: Option<&'a str>, of| {
+            let text = tenant.and_then(|slug| plan.fleet.texts.get(slug).copied());
             let (admission, claims) = (Arc::clone(&admission), Arc::clone(&claims));
-            jobs.push(Job { path, tenant, plan, cluster, of, version, admission, claims });
+            jobs.push(Job { path, tenant, plan, cluster, of, version, admission, text, claims });
         };
         push(names::system_unit(name), None, Of::System);
         push(gitops::unit_path(plan.fleet, name), None, Of::Gitops);
@@ -89,16 +105,22 @@ pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
 }
 
 impl Job<'_> {
-    /// Renders the unit, unless it was rendered from the same inputs before: `recorded` is the digest of those. The
-    /// inputs are the program's version, the templates and every value that the templates see.
+    /// Renders the unit, unless it was rendered from the same inputs before.
     ///
     /// # Errors
     /// Templates that fail, or that yield other objects than were announced.
-    pub fn make(&self, templates: &Templates, recorded: Option<Digest>) -> Result<Made, Vec<Finding>> {
+    pub fn make(&self, templates: &Templates, before: Before<'_>) -> Result<Made, Vec<Finding>> {
+        let known = self.text.and_then(|text| before.memo.inputs(&text, &before.rest));
+        if let Some(known) = known.filter(|known| before.recorded == Some(*known)) {
+            return Ok(Made::Kept(known));
+        }
         let context = self.context();
         let families = self.families(&context);
         let inputs = self.digest(&templates.digest(), &context, &families);
-        if recorded == Some(inputs) {
+        if let Some(text) = self.text {
+            before.memo.learn_inputs(text, before.rest, inputs);
+        }
+        if before.recorded == Some(inputs) {
             return Ok(Made::Kept(inputs));
         }
         let tenant = self.tenant.map(str::to_owned);
@@ -128,7 +150,7 @@ impl Job<'_> {
         match self.of {
             Of::System => system::context(self.plan.fleet, self.cluster),
             Of::Gitops => gitops::context(self.plan.fleet),
-            Of::Tenant(tenant) => tenant::context(self.plan.fleet, self.cluster, tenant),
+            Of::Tenant(tenant) => tenant::context(self.plan.fleet, tenant),
         }
     }
 
@@ -204,6 +226,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_inputs_of_a_tenant_follow_from_its_own_file_and_the_rest_of_the_fleet_alone() {
+        let inputs = |source: &Source| -> BTreeMap<String, Digest> {
+            let fleet = crate::config::parse(source).0.unwrap();
+            let plan = crate::plan::plan(&fleet, source).0.unwrap();
+            let (templates, memo) = (Templates::load([]).unwrap(), Memo::default());
+            let before = Before { recorded: None, memo: &memo, rest: Digest::of(b"rest") };
+            let jobs = jobs(&plan, "0");
+            let made = jobs.iter().filter(|job| job.tenant.is_some()).map(|job| match job.make(&templates, before) {
+                Ok(Made::Rendered(unit)) => (unit.path, unit.inputs),
+                other => panic!("{other:?}"),
+            });
+            made.collect()
+        };
+        let all = inputs(&source());
+        for path in all.keys() {
+            let slug = path.rsplit('/').next().unwrap();
+            let mut alone = source();
+            alone.files.retain(|file, _| !file.starts_with("tenants/") || *file == crate::config::tenant_file(slug));
+            assert_eq!(inputs(&alone).get(path), all.get(path), "{path} depends on other tenants: a memo would lie");
+        }
+    }
+
+    #[test]
     fn every_unit_of_this_repository_renders() {
         let fleet = fleet();
         let (plan, findings) = crate::plan::plan(&fleet, &source());
@@ -212,10 +257,13 @@ pub(crate) mod tests {
         let jobs = jobs(&plan, "0");
         assert_eq!(jobs.len(), 8 + 4);
         for job in &jobs {
-            let made = job.make(&templates, None).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
+            let memo = Memo::default();
+            let before = |recorded| Before { recorded, memo: &memo, rest: Digest::of(b"rest") };
+            let made =
+                job.make(&templates, before(None)).unwrap_or_else(|findings| panic!("{}: {findings:#?}", job.path));
             let Made::Rendered(unit) = made else { panic!("{} was kept", job.path) };
             assert!(!unit.files.is_empty());
-            assert!(matches!(job.make(&templates, Some(unit.inputs)), Ok(Made::Kept(_))));
+            assert!(matches!(job.make(&templates, before(Some(unit.inputs))), Ok(Made::Kept(_))));
         }
     }
 }

@@ -22,6 +22,8 @@ pub const CLOSE: char = '\u{E001}';
 #[derive(Debug, Clone)]
 pub struct Shape {
     documents: Vec<Document>,
+    /// Bytes of the text between the holes.
+    length: usize,
     suspect: bool,
 }
 
@@ -89,7 +91,16 @@ impl Shape {
             documents.push(Document { identity: Identity::of(&value), value, pieces: collector.pieces });
         }
         let suspect = documents.iter().any(|document| is_suspect(&document.pieces));
-        Ok(Self { documents, suspect })
+        let pieces = documents.iter().flat_map(|document| &document.pieces);
+        let length = pieces.map(|piece| if let Piece::Text(text) = piece { text.len() } else { 0 }).sum();
+        Ok(Self { documents, length, suspect })
+    }
+
+    /// About how many bytes the text takes with these values, so that it need not grow.
+    pub fn room(&self, values: &[Value]) -> usize {
+        // A text in quotes; numbers are short, and lists and mappings few.
+        let room = |value: &Value| if let Value::String(text) = value { text.len() + 2 } else { 8 };
+        self.length + values.iter().map(room).sum::<usize>()
     }
 
     /// Writes the canonical text of all documents with these values.

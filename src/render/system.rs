@@ -268,7 +268,7 @@ fn drift(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     })
 }
 
-/// Read-only, and nothing on Secrets: every kind that is rendered.
+/// Read-only, and nothing on Secrets: every kind that is rendered or read for objects that Git lacks.
 fn drift_rules(fleet: &Fleet) -> Value {
     let flux = fleet.install.gitops.engine == GitopsEngine::Flux;
     let mut groups = vec![
@@ -277,15 +277,14 @@ fn drift_rules(fleet: &Fleet) -> Value {
         ("apiextensions.k8s.io", vec!["customresourcedefinitions"]),
         ("apps", vec!["deployments"]),
         ("cert-manager.io", vec!["certificates", "issuers"]),
+        // Also where nothing of it is rendered: a policy that Git lacks opens what Git closes.
+        ("cilium.io", vec!["ciliumnetworkpolicies"]),
         ("external-secrets.io", vec!["externalsecrets", "pushsecrets", "secretstores"]),
         ("externaldns.k8s.io", vec!["dnsendpoints"]),
         ("generators.external-secrets.io", vec!["passwords", "vaultdynamicsecrets"]),
         ("networking.k8s.io", vec!["networkpolicies"]),
         ("rbac.authorization.k8s.io", vec!["clusterrolebindings", "clusterroles", "rolebindings", "roles"]),
     ];
-    if network::is_cilium(&fleet.install) {
-        groups.push(("cilium.io", vec!["ciliumnetworkpolicies"]));
-    }
     if fleet.install.monitoring.service_monitor {
         groups.push(("monitoring.coreos.com", vec!["servicemonitors"]));
     }

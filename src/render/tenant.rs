@@ -13,7 +13,7 @@ use crate::config::install::GitopsEngine;
 use crate::config::tenant::{State, TlsMode, WazuhMode};
 use crate::manifest::ObjectId;
 use crate::plan::names::SYSTEM_NAMESPACE;
-use crate::plan::{ClusterPlan, TenantPlan, sizing};
+use crate::plan::{TenantPlan, sizing};
 use crate::secrets::inventory::Scope;
 
 /// API versions of the objects that tenants consist of.
@@ -25,7 +25,7 @@ mod api {
 }
 
 /// Everything that the templates of one tenant see.
-pub fn context(fleet: &Fleet, cluster: &ClusterPlan<'_>, plan: &TenantPlan<'_>) -> Value {
+pub fn context(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
     let install = &fleet.install;
     let identity = &plan.tenant.tenant;
     let own_cortex = plan.cortex.is_none();
@@ -65,7 +65,7 @@ pub fn context(fleet: &Fleet, cluster: &ClusterPlan<'_>, plan: &TenantPlan<'_>) 
             "issuer": (plan.tls_mode != TlsMode::Wildcard).then(|| values::issuer(fleet, plan.tls_mode)),
         },
         "system_secrets": system_secret_names(plan),
-        "helm": Helm::tenant(fleet, cluster, plan),
+        "helm": Helm::tenant(fleet, plan),
     })
 }
 

@@ -4,7 +4,7 @@ mod json;
 mod text;
 
 pub use json::json;
-pub use text::{Style, text};
+pub use text::{Detail, Style, text};
 
 use crate::check::Verdict;
 use crate::finding::{Finding, Severity};

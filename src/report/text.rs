@@ -1,5 +1,6 @@
 //! The report for a terminal: each finding with the line that it is about.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -18,21 +19,55 @@ pub enum Style {
     Coloured,
 }
 
-/// The findings, each with the line that it is about, and a line that counts them.
-pub fn text(report: &Report, source: &Source, style: Style) -> String {
+/// Whether warnings that say the same of many tenants are shown one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The first few of a rule; of the others, how many and whose.
+    Folded,
+    /// Every one.
+    Every,
+}
+
+/// How many warnings of one rule are shown whole, and how many more are named.
+const SHOWN: (usize, usize) = (3, 8);
+
+/// The findings, each with the line that it is about, and a line that counts them. Errors are never folded.
+pub fn text(report: &Report, source: &Source, style: Style, detail: Detail) -> String {
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
     let mut out = String::new();
+    let mut folded: BTreeMap<(Severity, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in &report.findings {
-        let _ = writeln!(out, "{}\n", one(finding, source, &renderer));
+        let same = folded.entry((finding.severity, finding.rule)).or_default();
+        same.push(finding);
+        if detail == Detail::Every || finding.severity == Severity::Error || same.len() <= SHOWN.0 {
+            let _ = writeln!(out, "{}\n", one(finding, source, &renderer));
+        }
+    }
+    if detail == Detail::Folded {
+        folded.retain(|(severity, _), same| *severity != Severity::Error && same.len() > SHOWN.0);
+        for ((_, rule), same) in &folded {
+            let _ = writeln!(out, "{}\n", rest(rule, &same[SHOWN.0..]));
+        }
     }
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     if errors + warnings > 0 {
         let _ = writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"));
     }
     out
+}
+
+/// Warnings that are not shown: how many, and of whom.
+fn rest(rule: &str, more: &[&Finding]) -> String {
+    let whose = |finding: &Finding| finding.tenant.clone().or_else(|| finding.object.clone());
+    let mut names: Vec<String> = more.iter().filter_map(|finding| whose(finding)).collect();
+    names.dedup();
+    let dots = if names.len() > SHOWN.1 { ", …" } else { "" };
+    names.truncate(SHOWN.1);
+    let names = if names.is_empty() { String::new() } else { format!(": {}{dots}", leak::mask(&names.join(", "))) };
+    format!("... and {} more of {rule}{names} (-v shows each)", more.len())
 }
 
 fn counted(count: usize, word: &str) -> String {
@@ -98,4 +133,30 @@ fn span_in(line: &str, place: &Location) -> std::ops::Range<usize> {
     let start = place.column.saturating_sub(1) as usize;
     let length = if place.length == 0 { 1 } else { place.length as usize };
     at(start)..at(start + length).max(at(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(of: fn(&'static str, String) -> Finding, detail: Detail) -> String {
+        let finding = |number: usize| of("plan/misp", format!("number {number}")).tenant(format!("t{number:02}"));
+        let report = Report { findings: (0..15).map(finding).collect(), ..Report::default() };
+        text(&report, &Source::default(), Style::Plain, detail)
+    }
+
+    #[test]
+    fn many_warnings_of_a_rule_are_folded() {
+        let text = shown(Finding::warning, Detail::Folded);
+        assert_eq!(text.matches("number ").count(), 3, "{text}");
+        let rest = "... and 12 more of plan/misp: t03, t04, t05, t06, t07, t08, t09, t10, … (-v shows each)";
+        assert!(text.contains(rest), "{text}");
+        assert!(text.contains("15 warnings"), "{text}");
+    }
+
+    #[test]
+    fn errors_and_what_was_asked_for_are_never_folded() {
+        assert_eq!(shown(Finding::invalid, Detail::Folded).matches("number ").count(), 15);
+        assert_eq!(shown(Finding::warning, Detail::Every).matches("number ").count(), 15);
+    }
 }

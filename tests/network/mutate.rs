@@ -124,7 +124,9 @@ impl Slips<'_> {
         let mut others: Vec<Value> = Vec::new();
         match (key, leaf) {
             ("port", Value::Number(port)) => others.push(json!(port.as_u64().unwrap() + 1)),
-            ("port", Value::String(port)) => others.extend(port.parse::<u32>().ok().map(|port| json!((port + 1).to_string()))),
+            ("port", Value::String(port)) => {
+                others.extend(port.parse::<u32>().ok().map(|port| json!((port + 1).to_string())))
+            }
             ("protocol", _) => others.extend([json!("UDP"), json!("TCP"), json!("SCTP")]),
             ("cidr", _) => others.extend([json!("0.0.0.0/0"), json!("198.51.100.7/32"), json!("10.0.0.0/8")]),
             ("toCIDR" | "fromCIDR", _) => others.extend([json!("0.0.0.0/0"), json!("198.51.100.7/32")]),

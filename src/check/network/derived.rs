@@ -135,9 +135,10 @@ fn no_other_host(install: &Install, cluster: &ClusterPlan<'_>) -> Claim {
 }
 
 fn no_other_host_of_tenant(tenant: &TenantPlan<'_>) -> Claim {
-    let cortex = tenant.cortex.as_ref().map(|cortex| {
-        flow(pods(&tenant.namespace, &["thehive"]), hosts(&cortex.host), vec![tcp(cortex.port)])
-    });
+    let cortex = tenant
+        .cortex
+        .as_ref()
+        .map(|cortex| flow(pods(&tenant.namespace, &["thehive"]), hosts(&cortex.host), vec![tcp(cortex.port)]));
     let any = Class { names: Some(NamesClass::Any), ..Class::default() };
     Claim {
         forbid: Some(flow(everything_of(tenant), any, Vec::new())),
@@ -213,7 +214,10 @@ fn http01(install: &Install, tenant: &TenantPlan<'_>) -> Claim {
     let to = Class { pods: BTreeMap::from([label]), ..everything_of(tenant) };
     Claim {
         require: Some(flow(from, to, vec![tcp(8089)])),
-        ..claim("ingress-to-http01-solver", "HTTP-01 challenges reach the solver of every tenant with its own certificate.")
+        ..claim(
+            "ingress-to-http01-solver",
+            "HTTP-01 challenges reach the solver of every tenant with its own certificate.",
+        )
     }
 }
 

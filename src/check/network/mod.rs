@@ -88,11 +88,7 @@ pub fn scopes<'a>(input: &Input<'a>) -> Result<Vec<Scope<'a>>, String> {
         .collect()
 }
 
-fn scope<'a>(
-    plan: &'a Plan<'a>,
-    cluster: &'a ClusterPlan<'a>,
-    mut units: Vec<Place<'a>>,
-) -> Result<Scope<'a>, String> {
+fn scope<'a>(plan: &'a Plan<'a>, cluster: &'a ClusterPlan<'a>, mut units: Vec<Place<'a>>) -> Result<Scope<'a>, String> {
     units.sort_by(|(a, i), (b, j)| a[*i].path.cmp(&b[*j].path));
     let present: BTreeSet<&str> = units.iter().map(|(list, at)| list[*at].path.as_str()).collect();
     let name = cluster.cluster.name.as_str();

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use crate::check::network::{Scope, scopes, workloads};
 use crate::check::{self, Input};
 use crate::cli::{NetworkInput, NetworkSettings};
-use crate::commands::fleet::{self, Loaded, Timings};
+use crate::commands::fleet::{self, Loaded};
 use crate::commands::screen::Screen;
+use crate::commands::timings::Timings;
 use crate::error::{Error, Result, exit};
 use crate::finding::exit_code;
 use crate::network::{self, Claims, FileLines, LabelFilter, Model, Profile, Settings, Source};
@@ -227,11 +228,7 @@ pub fn built(screen: &Screen, files: Files, settings: &Settings) -> Option<Subje
 ///
 /// # Errors
 /// The fleet is invalid, or the question is about one cluster and there are several.
-pub fn each_cluster(
-    screen: &Screen,
-    input: &NetworkInput,
-    visit: impl FnMut(&Scope<'_>) -> Result<()>,
-) -> Result<()> {
+pub fn each_cluster(screen: &Screen, input: &NetworkInput, visit: impl FnMut(&Scope<'_>) -> Result<()>) -> Result<()> {
     if input.settings != NetworkSettings::default() {
         return Err(Error::usage("the fleet itself says what its clusters are like")
             .hint("options such as --profile are for a folder: --manifests DIR"));
