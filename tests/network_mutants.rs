@@ -63,14 +63,32 @@ fn listed(model: &network::Model) -> String {
             for (src, dst) in [(pod, machine), (machine, pod)] {
                 for answer in network::explain(model, &end(src), &end(dst), None) {
                     // The API server's machine is a node, or outside: what lets both in lets it in.
-                    let conn = if machine == "{kube-apiserver}" { "" } else { answer.conn.as_str() };
-                    let possible = answer.possible.as_deref().unwrap_or(&answer.conn);
-                    text += &format!("{src} => {dst} : {conn}, possibly {possible}\n");
+                    let possible = answer.possible.as_deref().unwrap_or_default();
+                    let may = ports(&answer.conn).union(&ports(possible)).cloned().collect::<BTreeSet<_>>();
+                    let surely = if machine == "{kube-apiserver}" { BTreeSet::new() } else { ports(&answer.conn) };
+                    text += &format!("{src} => {dst} : {surely:?}, possibly {may:?}\n");
                 }
             }
         }
     }
     text
+}
+
+/// Every port of a text such as `TCP 80-82,443,UDP 53` by itself; other words as they are.
+fn ports(text: &str) -> BTreeSet<String> {
+    let (mut found, mut protocol) = (BTreeSet::new(), "");
+    for part in text.split(',').filter(|part| !part.is_empty() && *part != "No Connections") {
+        let (own, range) = part.split_once(' ').unwrap_or((protocol, part));
+        protocol = own;
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        match (first.parse::<u32>(), last.parse::<u32>()) {
+            (Ok(first), Ok(last)) if last - first < 1000 => {
+                found.extend((first..=last).map(|port| format!("{protocol} {port}")));
+            }
+            _ => drop(found.insert(part.to_owned())),
+        }
+    }
+    found
 }
 
 #[test]
