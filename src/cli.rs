@@ -207,7 +207,7 @@ pub struct ConnectionArgs {
     /// Folder or fleet.
     #[command(flatten)]
     pub input: NetworkInput,
-    /// Only connections of this workload: namespace/name, or with [Kind]
+    /// Only connections of this workload: namespace/name, its kind in brackets if need be
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
     /// Only connections whose other end holds this text
@@ -246,7 +246,7 @@ pub struct NetworkDiffArgs {
 pub struct ExplainArgs {
     /// Source: namespace/name, an address, {host}
     pub src: String,
-    /// Destination: namespace/name, a Service as namespace/name[Service], an address, {kube-apiserver}, a DNS name
+    /// Destination: namespace/name, a Service with `[Service]` behind, an address, {kube-apiserver}, a DNS name
     pub dst: String,
     /// Port: 443, TCP/443
     pub port: Option<String>,
