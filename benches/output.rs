@@ -159,7 +159,10 @@ fn baseline(path: &Path) -> usize {
 fn checked(changes: &Changes) -> Verified {
     let source = tenantry::source::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let fleet = tenantry::config::parse(&source).0.unwrap();
-    let input = Input { source: &source, fleet: &fleet, units: &[] };
+    let plan = tenantry::plan::plan(&fleet, &source).0.unwrap();
+    let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
+    let none = std::sync::Arc::default();
+    let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
     tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
 }
 

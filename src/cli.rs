@@ -85,6 +85,12 @@ pub enum Format {
     Github,
     /// One page that needs nothing else.
     Html,
+    /// A table for spreadsheets.
+    Csv,
+    /// A graph for Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
 }
 
 impl std::str::FromStr for OutputSpec {
@@ -125,8 +131,153 @@ pub enum Command {
     Compat(CompatArgs),
     /// Compare a live cluster with the committed tree; only reads
     Drift(Box<DriftArgs>),
+    /// What may talk to what, why, and whether that is what should be
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Print completions for a shell
     Completions(CompletionArgs),
+}
+
+/// Questions about the network.
+#[derive(Debug, Clone, Subcommand)]
+pub enum NetworkCommand {
+    /// List every connection that the policies allow
+    Connections(ConnectionArgs),
+    /// What a change of manifests opens and closes
+    Diff(NetworkDiffArgs),
+    /// Why a connection is allowed or refused, with every deciding rule
+    Explain(ExplainArgs),
+    /// Prove the claims of policies/network-claims.yaml
+    Prove(ProveArgs),
+}
+
+/// What the manifests do not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct NetworkSettings {
+    /// Whose semantics hold; without it Cilium's if there are policies of Cilium's
+    #[arg(long, value_enum)]
+    pub profile: Option<NetworkProfile>,
+    /// Release of Cilium, such as 1.17
+    #[arg(long, value_name = "VERSION")]
+    pub cilium_version: Option<crate::network::CiliumVersion>,
+    /// Pattern of Cilium's label filter, as in its `labels` option (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub label_filter: Vec<String>,
+    /// Addresses that pods have (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub pod_cidr: Vec<ipnet::IpNet>,
+    /// Addresses that Services have (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub service_cidr: Vec<ipnet::IpNet>,
+    /// Addresses that nodes have (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub node_cidr: Vec<ipnet::IpNet>,
+    /// Addresses of the API server (repeatable)
+    #[arg(long, value_name = "CIDR")]
+    pub api_server_cidr: Vec<ipnet::IpNet>,
+    /// Address of a DNS cache on the node (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    pub node_local_dns: Vec<std::net::IpAddr>,
+    /// Cilium's CIDR rules match nodes too (policyCIDRMatchMode: nodes)
+    #[arg(long)]
+    pub cidr_matches_nodes: bool,
+}
+
+/// Whose semantics hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NetworkProfile {
+    /// NetworkPolicy as Kubernetes documents it.
+    Kubernetes,
+    /// NetworkPolicy and Cilium's policies as Cilium enforces them.
+    Cilium,
+}
+
+/// What a question is about.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkInput {
+    /// A folder of manifests, instead of the fleet
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+    /// One cluster of the fleet
+    #[arg(long, value_name = "NAME", conflicts_with = "manifests")]
+    pub cluster: Option<String>,
+    /// What the manifests do not tell.
+    #[command(flatten)]
+    pub settings: NetworkSettings,
+}
+
+/// Directions, seen from a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// What it opens.
+    Egress,
+    /// What it accepts.
+    Ingress,
+}
+
+/// Arguments of `network connections`.
+#[derive(Debug, Clone, Args)]
+pub struct ConnectionArgs {
+    /// Folder or fleet.
+    #[command(flatten)]
+    pub input: NetworkInput,
+    /// Only connections of this workload: namespace/name, its kind in brackets if need be
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Only connections whose other end holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub peer: Option<String>,
+    /// Only this direction
+    #[arg(long, value_enum)]
+    pub direction: Option<Direction>,
+    /// Only connections on this port: 443, TCP/443
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// Also workloads that are assumed besides the manifests
+    #[arg(long)]
+    pub assumed: bool,
+    /// Also what an unknown ingress controller reaches
+    #[arg(long)]
+    pub ingress_controller: bool,
+}
+
+/// Arguments of `network diff`.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkDiffArgs {
+    /// Folder of manifests before
+    #[arg(value_name = "DIR1")]
+    pub before: PathBuf,
+    /// Folder of manifests after
+    #[arg(value_name = "DIR2")]
+    pub after: PathBuf,
+    /// What the manifests do not tell.
+    #[command(flatten)]
+    pub settings: NetworkSettings,
+}
+
+/// Arguments of `network explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Source: namespace/name, an address, {host}
+    pub src: String,
+    /// Destination: namespace/name, a Service with `[Service]` behind, an address, {kube-apiserver}, a DNS name
+    pub dst: String,
+    /// Port: 443, TCP/443
+    pub port: Option<String>,
+    /// Folder or fleet.
+    #[command(flatten)]
+    pub input: NetworkInput,
+}
+
+/// Arguments of `network prove`.
+#[derive(Debug, Clone, Args)]
+pub struct ProveArgs {
+    /// Folder or fleet.
+    #[command(flatten)]
+    pub input: NetworkInput,
+    /// File of claims, for a folder of manifests
+    #[arg(long, value_name = "FILE")]
+    pub claims: Option<PathBuf>,
 }
 
 /// Arguments of `init`.
@@ -156,6 +307,8 @@ pub enum SchemaKind {
     Compatibility,
     /// policies/rotation/*.yaml
     Rotation,
+    /// policies/network-claims.yaml
+    NetworkClaims,
 }
 
 /// Arguments of `render`.

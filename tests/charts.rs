@@ -387,7 +387,12 @@ fn gate_takes(chart: &str, unit: &str, namespace: &str, values: &Value) -> bool 
     let path = unit.split_once(": ").unwrap().1.to_owned();
     let tenant = path.split_once("/tenants/").map(|(_, slug)| slug.to_owned());
     let unit = RenderedUnit { path, tenant, inputs: Digest::of(b""), files };
-    let report = tenantry::check::run(&tenantry::check::Input { source, fleet, units: &[unit] });
+    let plan = tenantry::plan::plan(fleet, source).0.unwrap();
+    // One unit alone has no network to prove.
+    let settled = fleet.install.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
+    let (units, kept) = (std::sync::Arc::new(vec![unit]), std::sync::Arc::default());
+    let input = tenantry::check::Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled };
+    let report = tenantry::check::run(&input);
     report.verdicts.iter().any(|verdict| verdict.check == "chart-values" && verdict.verdict == "passed")
 }
 

@@ -51,7 +51,7 @@ fn proof(files: &Files, claims: &Claims, settings: &Settings) -> Proof {
 #[test]
 fn the_claims_hold_in_both_modes() {
     let claims = claims();
-    assert_eq!(claims.faults(), Vec::<String>::new());
+    assert_eq!(claims.faults(), Vec::new());
     for mode in ["cilium", "calico"] {
         let proof = proof(&fleet(mode), &claims, &settings(mode));
         assert!(proof.verdicts.iter().all(|one| one.verdict == Verdict::Holds), "{mode}:\n{proof}");

@@ -3,15 +3,19 @@
 //! The checks are a table; none knows another. A check that could not run is never a pass. Only [`run`] makes a
 //! [`Verified`], and only a [`Verified`] can be written.
 
+pub mod network;
 mod output;
 mod values;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::config::Fleet;
 use crate::finding::{Class, Finding, any_error};
 use crate::manifest::Changes;
+use crate::plan::Plan;
 use crate::render::RenderedUnit;
 use crate::source::Source;
 
@@ -20,10 +24,14 @@ use crate::source::Source;
 pub struct Input<'a> {
     /// The files.
     pub source: &'a Source,
-    /// The fleet.
-    pub fleet: &'a Fleet,
+    /// The fleet with every value decided.
+    pub plan: &'a Plan<'a>,
     /// The units that were rendered.
-    pub units: &'a [RenderedUnit],
+    pub units: &'a Arc<Vec<RenderedUnit>>,
+    /// The units that stay in the output beside those, as far as the proof needs them.
+    pub kept: &'a Arc<Vec<RenderedUnit>>,
+    /// Clusters of which every unit stays in the output: they passed when they were written.
+    pub settled: &'a BTreeSet<String>,
 }
 
 /// What a check has to say.
@@ -46,12 +54,13 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 5] = [
+pub static CHECKS: [Check; 6] = [
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
+    Check { id: "network", proves: "required flows work and forbidden ones are blocked", run: network::check },
 ];
 
 /// A check's verdict, for reports.
@@ -133,9 +142,11 @@ mod tests {
 
     #[test]
     fn what_could_not_be_checked_never_passes() {
-        let source = Source::default();
+        let source = crate::render::tests::source();
         let fleet = crate::render::tests::fleet();
-        let input = Input { source: &source, fleet: &fleet, units: &[] };
+        let plan = crate::plan::plan(&fleet, &source).0.unwrap();
+        let (none, settled) = (Arc::default(), BTreeSet::new());
+        let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
         let table = [Check { id: "x", proves: "y", run: |_| Outcome::NotChecked("no eyes".into()) }];
         let report = run_table(&table, &input);
         assert_eq!(report.verdicts[0].verdict, "not-checked");

@@ -1,7 +1,8 @@
 //! From a folder to a checked render: what most commands begin with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -147,8 +148,18 @@ pub fn check(
         findings.sort();
         return Checked { findings, verdicts: Vec::new(), verified: None, counts };
     }
-    let input = Input { source: &loaded.source, fleet: plan.fleet, units: &units };
+    let (kept, settled) = match stay(prepared, &units, &keep, &remove, timings) {
+        Ok(found) => found,
+        Err(found) => {
+            findings.extend(found);
+            findings.sort();
+            return Checked { findings, verdicts: Vec::new(), verified: None, counts };
+        }
+    };
+    let units = Arc::new(units);
+    let input = Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled };
     let report = timings.step("check", || check::run(&input));
+    let units = Arc::unwrap_or_clone(units);
     // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
     let finish = |unit: RenderedUnit| (unit.path.clone(), unit.finish());
     let changes = Changes { write: timings.step("emit", || units.into_par_iter().map(finish).collect()), keep, remove };
@@ -156,6 +167,40 @@ pub fn check(
     findings.extend(report.findings);
     findings.sort();
     Checked { findings, verdicts: report.verdicts, verified, counts }
+}
+
+/// Units that stay in the output of clusters where others change, as far as the proof needs them, and clusters where
+/// nothing changes.
+type Stay = (Arc<Vec<RenderedUnit>>, BTreeSet<String>);
+
+fn stay(
+    prepared: &Prepared<'_>,
+    units: &[RenderedUnit],
+    keep: &BTreeMap<String, Digest>,
+    remove: &[String],
+    timings: &mut Timings,
+) -> Result<Stay, Vec<Finding>> {
+    fn cluster(path: &str) -> &str {
+        path.split('/').nth(1).unwrap_or_default()
+    }
+    let touched: BTreeSet<&str> =
+        units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster(path))).collect();
+    let (stay, settled): (Vec<&Job<'_>>, Vec<&Job<'_>>) = prepared
+        .jobs
+        .iter()
+        .filter(|job| keep.contains_key(&job.path))
+        .partition(|job| touched.contains(cluster(&job.path)));
+    let settled = settled.iter().map(|job| cluster(&job.path).to_owned()).collect();
+    let part = |job: &&Job<'_>| job.part(&prepared.templates, check::network::needs);
+    let made: Vec<_> = timings.step("unchanged", || stay.par_iter().map(part).collect());
+    let (mut kept, mut findings) = (Vec::new(), Vec::new());
+    for made in made {
+        match made {
+            Ok(unit) => kept.push(unit),
+            Err(found) => findings.extend(found),
+        }
+    }
+    if findings.is_empty() { Ok((Arc::new(kept), settled)) } else { Err(findings) }
 }
 
 /// Digest of every file of the fleet but the tenants'.

@@ -6,6 +6,7 @@ pub mod fleet;
 mod init;
 mod inspect;
 mod memo;
+mod network;
 mod origin;
 mod render;
 mod screen;
@@ -14,7 +15,7 @@ mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{Cli, Command, Format, SchemaKind};
+use crate::cli::{Cli, Command, Format, NetworkCommand, SchemaKind};
 use crate::config::Kind;
 use crate::error::{Error, Result, exit};
 pub use screen::Screen;
@@ -54,6 +55,7 @@ pub fn run(cli: Cli) -> Result<u8> {
                 SchemaKind::Tenant => Kind::Tenant,
                 SchemaKind::Compatibility => Kind::Compatibility,
                 SchemaKind::Rotation => Kind::RotationPolicy,
+                SchemaKind::NetworkClaims => Kind::NetworkClaims,
             };
             screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
             exit::OK
@@ -65,6 +67,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Drift(args) => drift::run(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
+        Command::Network(command) => network::run(&screen, &command)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);
@@ -77,9 +80,17 @@ pub fn run(cli: Cli) -> Result<u8> {
 
 /// The formats in which a command can report.
 fn formats(command: &Command) -> &'static [Format] {
+    use Format::{Csv, Dot, Github, Gitlab, Html, Json, Junit, Markdown, Sarif, Svg, Text};
     match command {
-        Command::Check | Command::Render(_) | Command::Watch(_) | Command::Drift(_) => Format::value_variants(),
-        Command::List | Command::Show(_) | Command::Compat(_) => &[Format::Text, Format::Json],
+        Command::Check | Command::Render(_) | Command::Watch(_) | Command::Drift(_) => {
+            &[Text, Json, Markdown, Sarif, Junit, Gitlab, Github, Html]
+        }
+        Command::Network(NetworkCommand::Connections(_) | NetworkCommand::Diff(_)) => {
+            &[Text, Json, Csv, Markdown, Dot, Svg]
+        }
+        Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
+        Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
+        Command::List | Command::Show(_) | Command::Compat(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::cli::{Colour, Format, Global};
+use clap::ValueEnum as _;
+
+use crate::cli::{Colour, Format, Global, OutputSpec};
 use crate::error::{Error, Result};
 use crate::report::{self, Detail, Report, Style};
 use crate::secrets::leak;
@@ -59,18 +61,18 @@ impl Screen {
     /// # Errors
     /// A file of a report cannot be written.
     pub fn report(&self, report: &Report, source: &Source) -> Result<()> {
-        if self.global.output.is_empty() {
+        let make = |format, style| match format {
+            Format::Text => Some(report::text(report, source, style, self.detail())),
+            _ => derived(report, format),
+        };
+        let missing = self.emit_files(&make)?;
+        if self.global.output.is_empty() || missing {
             let style = self.style(std::io::stderr().is_terminal());
             let text = report::text(report, source, style, self.detail());
-            if !text.is_empty() {
-                // Its secrets are covered by the report itself, colours and all.
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
-            }
+            // Its secrets are covered by the report itself, colours and all.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
-        self.emit_files(&|format, style| match format {
-            Format::Text => report::text(report, source, style, self.detail()),
-            _ => derived(report, format),
-        })
+        Ok(())
     }
 
     /// Writes a report in every format that was asked for, as text to standard output if none was. Text and JSON are the
@@ -79,29 +81,55 @@ impl Screen {
     /// # Errors
     /// A file of a report cannot be written.
     pub fn emit(&self, report: &Report, own: &dyn Fn(Format, Style) -> Option<String>) -> Result<()> {
-        let make = |format, style| own(format, style).unwrap_or_else(|| derived(report, format));
+        let make = |format, style| own(format, style).or_else(|| derived(report, format));
         if self.global.output.is_empty() {
-            return self.print(&make(Format::Text, self.style(std::io::stdout().is_terminal())));
+            let style = self.style(std::io::stdout().is_terminal());
+            return self.print(&make(Format::Text, style).unwrap_or_default());
         }
-        self.emit_files(&make)
+        self.emit_files(&make).map(|_| ())
     }
 
-    fn emit_files(&self, make: &dyn Fn(Format, Style) -> String) -> Result<()> {
+    /// Writes what `make` makes in every format that was asked for; says whether one has no form.
+    fn emit_files(&self, make: &dyn Fn(Format, Style) -> Option<String>) -> Result<bool> {
+        let mut missing = false;
         for spec in &self.global.output {
             let style = self.style(spec.path.is_none() && std::io::stdout().is_terminal());
-            let text = make(spec.format, style);
-            match &spec.path {
-                None => self.print(&text)?,
-                Some(path) => std::fs::write(path, text).map_err(|error| {
-                    Error::environment(format!("cannot write the report {}", path.display())).cause(error)
-                })?,
+            match make(spec.format, style) {
+                Some(text) => self.put(spec.path.as_deref(), &text)?,
+                None => missing = true,
             }
         }
-        Ok(())
+        Ok(missing)
     }
 
     fn detail(&self) -> Detail {
         if self.global.verbose > 0 { Detail::Every } else { Detail::Folded }
+    }
+
+    /// Writes an answer in every format that was asked for, as text if none was. `form` knows the formats.
+    ///
+    /// # Errors
+    /// A format that the command does not have, or a file that cannot be written.
+    pub fn write(&self, form: impl Fn(Format) -> Option<String>) -> Result<()> {
+        let text = OutputSpec { format: Format::Text, path: None };
+        let wanted = if self.global.output.is_empty() { std::slice::from_ref(&text) } else { &self.global.output };
+        let mut written = Vec::new();
+        for spec in wanted {
+            match form(spec.format) {
+                Some(text) => written.push((spec.path.as_deref(), text)),
+                None => return Err(unknown_form(spec.format)),
+            }
+        }
+        written.into_iter().try_for_each(|(path, text)| self.put(path, &text))
+    }
+
+    fn put(&self, path: Option<&std::path::Path>, text: &str) -> Result<()> {
+        match path {
+            None => self.print(text),
+            Some(path) => std::fs::write(path, text).map_err(|error| {
+                Error::environment(format!("cannot write the report {}", path.display())).cause(error)
+            }),
+        }
     }
 
     /// Says where the time went, if asked.
@@ -137,9 +165,14 @@ impl Screen {
     }
 }
 
-/// A report in a format that needs neither sources nor a terminal.
-fn derived(report: &Report, format: Format) -> String {
-    match format {
+fn unknown_form(format: Format) -> Error {
+    let name = format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    Error::usage(format!("this command does not write {name}"))
+}
+
+/// A report in a format that needs neither sources nor a terminal; none in the formats of pictures and tables.
+fn derived(report: &Report, format: Format) -> Option<String> {
+    Some(match format {
         Format::Text => report::text(report, &Source::default(), Style::Plain, Detail::Every),
         Format::Json => report::json(report, super::version()),
         Format::Markdown => report::markdown(report),
@@ -148,5 +181,6 @@ fn derived(report: &Report, format: Format) -> String {
         Format::Gitlab => report::gitlab(report),
         Format::Github => report::github(report),
         Format::Html => report::html(report, super::version()),
-    }
+        Format::Csv | Format::Dot | Format::Svg => return None,
+    })
 }

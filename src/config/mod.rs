@@ -22,6 +22,7 @@ pub use self::tenant::Tenant;
 use crate::finding::{Finding, Location};
 use crate::manifest::Digest;
 use crate::memo::Memo;
+use crate::network::Claims;
 use crate::source::Source;
 use crate::yaml::{self, Limits, Node};
 
@@ -40,6 +41,8 @@ pub struct Fleet {
     pub rotation: BTreeMap<String, RotationPolicy>,
     /// Kubernetes objects under `policies/` (ValidatingAdmissionPolicies and bindings), in order of file and document.
     pub policies: Vec<PolicyObject>,
+    /// What must and what must not be reachable: `policies/network-claims.yaml`, or the program's own.
+    pub claims: Claims,
 }
 
 /// A Kubernetes object from `policies/`, to be shipped as it is.
@@ -71,6 +74,7 @@ pub fn parse_with(source: &Source, memo: &Memo) -> (Option<Fleet>, Vec<Finding>)
     let install = read_required::<Install>(source, "install.yaml", Kind::Install, &mut take);
     let compatibility = read_required::<Compatibility>(source, "compatibility.yaml", Kind::Compatibility, &mut take);
     let (rotation, policies) = read_policies(source, &mut take);
+    let claims = read_claims(source).map_err(&mut take).ok();
 
     let files: Vec<(&str, &str)> = source.below("tenants/").collect();
     let read: Vec<_> = files.par_iter().map(|(path, text)| (*path, read_tenant(path, text, memo))).collect();
@@ -91,9 +95,9 @@ pub fn parse_with(source: &Source, memo: &Memo) -> (Option<Fleet>, Vec<Finding>)
     }
     findings.sort();
     findings.dedup();
-    let fleet = match (install, compatibility) {
-        (Some(install), Some(compatibility)) if !crate::finding::any_error(&findings) => {
-            Some(Fleet { install, tenants, texts, compatibility, rotation, policies })
+    let fleet = match (install, compatibility, claims) {
+        (Some(install), Some(compatibility), Some(claims)) if !crate::finding::any_error(&findings) => {
+            Some(Fleet { install, tenants, texts, compatibility, rotation, policies, claims })
         }
         _ => None,
     };
@@ -265,6 +269,31 @@ fn read_policies(
         }
     }
     (rotation, objects)
+}
+
+/// Where a fleet keeps its claims about the network.
+pub const CLAIMS_FILE: &str = "policies/network-claims.yaml";
+
+/// The claims of a fleet without a file of its own.
+const OWN_CLAIMS: &str = include_str!("../../policies/network-claims.yaml");
+
+fn read_claims(source: &Source) -> Result<Claims, Vec<Finding>> {
+    claims_of(CLAIMS_FILE, source.text(CLAIMS_FILE).unwrap_or(OWN_CLAIMS))
+}
+
+/// Reads a file of claims about the network.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn claims_of(path: &str, text: &str) -> Result<Claims, Vec<Finding>> {
+    let claims = read::<Claims>(path, text, Kind::NetworkClaims)?;
+    let root = single_document(path, text)?;
+    let fault = |(pointer, message): (String, String)| {
+        let place = Location::new(path, root.locate(&pointer));
+        Finding::invalid("config/network-claims", message).path(pointer).at(place)
+    };
+    let faults: Vec<Finding> = claims.faults().into_iter().map(fault).collect();
+    if faults.is_empty() { Ok(claims) } else { Err(faults) }
 }
 
 fn name_matches(path: &str, tenant: &Tenant, source: &Source) -> Vec<Finding> {

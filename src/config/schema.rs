@@ -22,6 +22,8 @@ pub enum Kind {
     Compatibility,
     /// `policies/rotation/*.yaml`.
     RotationPolicy,
+    /// `policies/network-claims.yaml`.
+    NetworkClaims,
 }
 
 /// Version of the config kinds.
@@ -29,7 +31,8 @@ pub const API_VERSION: &str = "tenantry.io/v1";
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Install, Self::Tenant, Self::Compatibility, Self::RotationPolicy];
+    pub const ALL: [Self; 5] =
+        [Self::Install, Self::Tenant, Self::Compatibility, Self::RotationPolicy, Self::NetworkClaims];
 
     /// The word in `kind:`.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Tenant => "Tenant",
             Self::Compatibility => "Compatibility",
             Self::RotationPolicy => "RotationPolicy",
+            Self::NetworkClaims => "NetworkClaims",
         }
     }
 
@@ -55,11 +59,14 @@ impl Kind {
             LazyLock::new(|| compile::<super::compatibility::Compatibility>(Kind::Compatibility));
         static ROTATION: LazyLock<(Value, Option<Validator>)> =
             LazyLock::new(|| compile::<super::rotation::RotationPolicy>(Kind::RotationPolicy));
+        static CLAIMS: LazyLock<(Value, Option<Validator>)> =
+            LazyLock::new(|| compile::<crate::network::Claims>(Kind::NetworkClaims));
         match self {
             Self::Install => &INSTALL,
             Self::Tenant => &TENANT,
             Self::Compatibility => &COMPATIBILITY,
             Self::RotationPolicy => &ROTATION,
+            Self::NetworkClaims => &CLAIMS,
         }
     }
 

@@ -52,6 +52,18 @@ impl IpSet {
         }
     }
 
+    /// Every address from one to another of the same family.
+    #[must_use]
+    pub fn range(first: IpAddr, last: IpAddr) -> Option<Self> {
+        let mut set = Self::none();
+        match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) if first <= last => set.v4 = Ranges::of(first.into(), last.into()),
+            (IpAddr::V6(first), IpAddr::V6(last)) if first <= last => set.v6 = Ranges::of(first.into(), last.into()),
+            _ => return None,
+        }
+        Some(set)
+    }
+
     /// The addresses of several prefixes.
     #[must_use]
     pub fn of_all<'a>(nets: impl IntoIterator<Item = &'a IpNet>) -> Self {

@@ -79,7 +79,7 @@ pub(crate) fn capacity(outside: &Outside<'_>, model: &Model) -> Capacity {
     let identities: HashSet<(u32, &Labels)> = model
         .pods
         .iter()
-        .filter(|pod| !pod.host_network && !pod.fits_a_selector)
+        .filter(|pod| !pod.host_network && !pod.is_stand_in)
         .map(|pod| (pod.namespace, &pod.identity))
         .collect();
     let mut largest = (0, None);
@@ -150,8 +150,7 @@ impl<'m> Counter<'m> {
 
     fn distinct(&self, namespace: u32, pods: &Selector) -> u64 {
         let range = self.model.namespaces[namespace as usize].pods.clone();
-        let own =
-            range.map(|pod| &self.model.pods[pod as usize]).filter(|pod| !pod.host_network && !pod.fits_a_selector);
+        let own = range.map(|pod| &self.model.pods[pod as usize]).filter(|pod| !pod.host_network && !pod.is_stand_in);
         let identities: HashSet<&Labels> = own.map(|pod| &pod.identity).filter(|labels| pods.matches(labels)).collect();
         identities.len() as u64
     }

@@ -3,7 +3,7 @@
 //! A claim speaks of classes of workloads, never of single ones: namespaces by label (a **group**), pods by label. A
 //! claim about `$tenant` and `$other` is one about every two different namespaces of the group `tenant`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ipnet::IpNet;
@@ -41,6 +41,9 @@ pub struct Claims {
 pub struct Group {
     /// The labels.
     pub labels: BTreeMap<String, String>,
+    /// Namespaces that claims do not mean although they have the labels.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<String>,
 }
 
 /// What a proof takes for granted. Every item is printed with the verdicts.
@@ -84,7 +87,7 @@ pub struct Addresses {
 }
 
 /// One claim.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Claim {
     /// A stable id.
@@ -138,7 +141,7 @@ pub struct Flow {
 }
 
 /// A class of ends: pods, outside addresses, a machine of the cluster, or DNS names. Exactly one of `namespace`,
-/// `outside`, `entity` and `names`.
+/// `outside`, `entity`, `names` and `hosts`.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Class {
@@ -162,6 +165,10 @@ pub struct Class {
     /// DNS names outside of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<NamesClass>,
+    /// Hosts outside of the cluster, by name: every one of them where they are required, exempt from `names: any` where
+    /// that is forbidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 /// One value or several.
@@ -345,19 +352,40 @@ impl Claims {
         self
     }
 
-    /// What is wrong with the file beyond its shape: unknown groups, claims that claim nothing, ids given twice.
+    /// The same claims about another TCP port, for installs that do not use the usual one.
     #[must_use]
-    pub fn faults(&self) -> Vec<String> {
+    pub fn with_port(mut self, usual: u16, actual: u16) -> Self {
+        let usual = PortRange(PortSet::range(Protocol::Tcp, usual, usual));
+        let actual = PortRange(PortSet::range(Protocol::Tcp, actual, actual));
+        for claim in &mut self.claims {
+            let flows = claim
+                .require
+                .iter_mut()
+                .chain(&mut claim.require_any)
+                .chain(&mut claim.forbid)
+                .chain(&mut claim.unless);
+            let ports = flows.flat_map(|flow| &mut flow.ports);
+            ports.filter(|port| **port == usual).for_each(|port| *port = actual.clone());
+        }
+        self
+    }
+
+    /// What is wrong with the file beyond its shape: unknown groups, claims that claim nothing, ids given twice. Each
+    /// with the JSON pointer of the place.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         if self.kind != "NetworkClaims" {
-            faults.push(format!("kind `{}` is not NetworkClaims", self.kind));
+            faults.push(("/kind".to_owned(), format!("kind `{}` is not NetworkClaims", self.kind)));
         }
-        let mut ids = std::collections::BTreeSet::new();
-        for claim in &self.claims {
+        let mut ids = BTreeSet::new();
+        for (index, claim) in self.claims.iter().enumerate() {
+            let pointer = format!("/claims/{index}");
             if !ids.insert(&claim.id) {
-                faults.push(format!("claim {}: the id is given twice", claim.id));
+                faults.push((pointer.clone(), format!("claim {}: the id is given twice", claim.id)));
             }
-            faults.extend(self.claim_faults(claim).into_iter().map(|fault| format!("claim {}: {fault}", claim.id)));
+            let own = self.claim_faults(claim).into_iter();
+            faults.extend(own.map(|fault| (pointer.clone(), format!("claim {}: {fault}", claim.id))));
         }
         faults
     }
@@ -381,9 +409,12 @@ impl Claims {
             if flow.from.namespace.is_none() && flow.to.namespace.is_none() {
                 faults.push("one end has to be pods".to_owned());
             }
-            if flow.from.names.is_some() {
+            if flow.from.names.is_some() || !flow.from.hosts.is_empty() {
                 faults.push("DNS names are destinations only".to_owned());
             }
+        }
+        if claim.forbid.as_ref().is_some_and(|flow| !flow.to.hosts.is_empty()) {
+            faults.push("hosts are required, or exempt from what is forbidden: forbid `names: any`".to_owned());
         }
         if let Some(isolation) = &claim.isolate {
             faults.extend(self.class_faults(&isolation.class, &Class::default()));
@@ -399,9 +430,15 @@ impl Claims {
 
     fn class_faults(&self, class: &Class, other: &Class) -> Vec<String> {
         let mut faults = Vec::new();
-        let kinds = [class.namespace.is_some(), class.outside.is_some(), class.entity.is_some(), class.names.is_some()];
+        let kinds = [
+            class.namespace.is_some(),
+            class.outside.is_some(),
+            class.entity.is_some(),
+            class.names.is_some(),
+            !class.hosts.is_empty(),
+        ];
         if kinds.iter().filter(|one| **one).count() != 1 {
-            faults.push("an end needs exactly one of namespace, outside, entity and names".to_owned());
+            faults.push("an end needs exactly one of namespace, outside, entity, names and hosts".to_owned());
         }
         let group_of =
             |class: &Class| class.namespace.as_deref().and_then(|name| name.strip_prefix('$')).map(str::to_owned);
@@ -453,7 +490,7 @@ mod tests {
              - {{id: a, text: t, forbid: {{from: {{namespace: $tenant}}, to: {{namespace: $other}}}}}}\n\
              - {{id: b, text: t, require: {{from: {{namespace: $tenant}}, to: {{entity: kube-apiserver}}, ports: [TCP/443]}}}}\n"
         ));
-        assert_eq!(file.faults(), Vec::<String>::new());
+        assert_eq!(file.faults(), Vec::new());
     }
 
     #[test]
@@ -469,10 +506,10 @@ mod tests {
             ("{id: a, text: t, powerless: {namespace: $y, powers: [write-namespaces]}}", "no group `y`"),
         ] {
             let faults = claims(&format!("{HEAD}claims:\n- {claim}\n")).faults();
-            assert!(faults.iter().any(|fault| fault.contains(expected)), "{claim}: {faults:?}");
+            assert!(faults.iter().any(|(_, fault)| fault.contains(expected)), "{claim}: {faults:?}");
         }
         let twice = claims(&format!("{HEAD}claims:\n- {{id: a, text: t}}\n- {{id: a, text: t}}\n"));
-        assert!(twice.faults().iter().any(|fault| fault.contains("given twice")));
+        assert!(twice.faults().iter().any(|(_, fault)| fault.contains("given twice")));
     }
 
     #[test]

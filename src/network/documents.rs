@@ -5,6 +5,40 @@ use std::sync::{Arc, OnceLock};
 use super::input::{LineIndex, Source};
 use crate::yaml::{self, Document, Limits, SyntaxError};
 
+/// Where the fields of a file's documents are. The text is asked for in reports only, and then parsed once: fleets of
+/// thousands of files do not keep the place of every value.
+#[derive(Clone)]
+pub struct FileLines {
+    text: Arc<dyn Fn() -> String + Send + Sync>,
+    places: Arc<OnceLock<Vec<Document>>>,
+}
+
+impl FileLines {
+    /// The lines of a file whose text can be had when it is needed.
+    #[must_use]
+    pub fn of(text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self { text: Arc::new(text), places: Arc::default() }
+    }
+
+    /// The lines of one of its documents, counted from 0.
+    #[must_use]
+    pub fn document(&self, position: usize) -> LineIndex {
+        let own = self.clone();
+        LineIndex::lazy(move |pointer| line(own.places().get(position)?, pointer))
+    }
+
+    /// One line for all that is concluded from a document: that at which it begins.
+    #[must_use]
+    pub fn beginning_of(&self, position: usize) -> LineIndex {
+        let own = self.clone();
+        LineIndex::lazy(move |pointer| line(own.places().get(position)?, "").filter(|_| pointer.is_empty()))
+    }
+
+    fn places(&self) -> &[Document] {
+        self.places.get_or_init(|| yaml::parse(&(self.text)(), Limits::MANIFEST).unwrap_or_default())
+    }
+}
+
 /// Reads the documents of a file. `file` is what reports call it.
 ///
 /// # Errors
@@ -12,16 +46,11 @@ use crate::yaml::{self, Document, Limits, SyntaxError};
 pub fn documents(text: &str, file: &str) -> Result<Vec<Source>, SyntaxError> {
     let (text, file): (Arc<str>, Arc<str>) = (text.into(), file.into());
     let parsed = yaml::parse(&text, Limits::MANIFEST)?;
-    // Lines are asked for in reports only; a file is then read once more, so that a fleet of thousands of files does not
-    // keep the place of every value.
-    let places: Arc<OnceLock<Vec<Document>>> = Arc::default();
-    let sources = parsed.iter().enumerate().map(|(position, document)| {
-        let (text, places) = (text.clone(), places.clone());
-        let lines = LineIndex::lazy(move |pointer| {
-            let documents = places.get_or_init(|| yaml::parse(&text, Limits::MANIFEST).unwrap_or_default());
-            documents.get(position).and_then(|document| line(document, pointer))
-        });
-        Source { value: document.root.to_json(), file: file.clone(), lines }
+    let lines = FileLines::of(move || text.to_string());
+    let sources = parsed.iter().enumerate().map(|(position, document)| Source {
+        value: document.root.to_json(),
+        file: file.clone(),
+        lines: lines.document(position),
     });
     Ok(sources.collect())
 }

@@ -56,7 +56,7 @@ impl fmt::Display for UnknownEnd {
 impl std::error::Error for UnknownEnd {}
 
 impl End {
-    /// Reads an end: `namespace/name`, `namespace/name[Kind]` (a Service with `[Service]`), an address or prefix,
+    /// Reads an end: `namespace/name`, `namespace/name[Kind]` (a Service with `[Service]`), an address, prefix or range,
     /// `{entity}`, or a DNS name.
     ///
     /// # Errors
@@ -75,6 +75,11 @@ impl End {
         }
         if let Ok(net) = text.parse::<IpNet>() {
             return end(EndKind::Party(Party::Addresses(IpSet::of(net))));
+        }
+        if let Some(set) =
+            text.split_once('-').and_then(|(first, last)| IpSet::range(first.parse().ok()?, last.parse().ok()?))
+        {
+            return end(EndKind::Party(Party::Addresses(set)));
         }
         if let Some(name) = text.strip_suffix("[Service]") {
             return service(model, text, name)

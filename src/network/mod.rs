@@ -27,6 +27,7 @@ mod names;
 mod objects;
 mod outside;
 mod party;
+pub mod picture;
 mod policy;
 mod ports;
 mod proof;
@@ -53,7 +54,7 @@ pub use claims::{
 pub use connections::{Connection, Filter, INGRESS_CONTROLLER, connections, for_each_connection};
 pub use decide::Reason;
 pub use diff::{Change, ChangeKind, diff};
-pub use documents::documents;
+pub use documents::{FileLines, documents};
 pub use explain::{End, Explanation, RuleRef, SideReport, UnknownEnd, explain};
 pub use identity::{LabelFilter, UnsupportedPattern};
 pub use input::{LineIndex, Place, Refusal, Refusals, Source};

@@ -1,5 +1,6 @@
 //! A set of manifests as the engine sees it: namespaces, pods, policies and Services, each with its origin.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -96,14 +97,17 @@ pub(crate) struct Note {
 }
 
 impl Model {
-    /// Reads the documents.
+    /// Reads the documents. One that is given away is dropped as soon as it has been read.
     ///
     /// # Errors
     /// If any document is malformed or holds something that is not supported: all such places, in order.
-    pub fn build<'s>(sources: impl IntoIterator<Item = &'s Source>, settings: &Settings) -> Result<Self, Refusals> {
+    pub fn build<S: Borrow<Source>>(
+        sources: impl IntoIterator<Item = S>,
+        settings: &Settings,
+    ) -> Result<Self, Refusals> {
         let mut builder = Builder::new(settings);
         for source in sources {
-            builder.add(source);
+            builder.add(source.borrow());
         }
         builder.finish()
     }

@@ -20,12 +20,21 @@ pub(crate) struct Outside<'m> {
     pub kind_of: Vec<u32>,
     pub representative: Vec<u32>,
     worlds: RefCell<HashMap<(u32, Direction), Rc<World>>>,
+    names: RefCell<HashMap<u32, Rc<HashMap<String, PortSet>>>>,
 }
 
 /// What a pod exchanges with outside addresses in one direction.
 pub(crate) struct World {
     /// Disjoint sets of addresses that together are all of them, with what flows; no two have the same flow.
     pub parts: Vec<(IpSet, PortSet)>,
+}
+
+impl World {
+    /// Everything that flows with any of the given addresses.
+    pub fn any_of(&self, addresses: &IpSet) -> PortSet {
+        let meeting = self.parts.iter().filter(|(part, _)| !part.intersection(addresses).is_none());
+        meeting.fold(PortSet::none(), |all, (_, flow)| all.union(flow))
+    }
 }
 
 /// What one rule says to the outside.
@@ -52,7 +61,18 @@ impl<'m> Outside<'m> {
             }
             kind_of.push(kind);
         }
-        Self { model, kind_of, representative, worlds: RefCell::default() }
+        Self { model, kind_of, representative, worlds: RefCell::default(), names: RefCell::default() }
+    }
+
+    /// The names that a pod's policies speak of, with what the pod may send there.
+    pub fn names(&self, pod: u32) -> Rc<HashMap<String, PortSet>> {
+        if let Some(names) = self.names.borrow().get(&pod) {
+            return names.clone();
+        }
+        let exact = names(self.model, pod).into_iter().filter(|(pattern, _)| !matches!(pattern, Pattern::Glob(_)));
+        let names: Rc<HashMap<_, _>> = Rc::new(exact.map(|(name, flow)| (name.text().to_owned(), flow)).collect());
+        self.names.borrow_mut().insert(pod, names.clone());
+        names
     }
 
     /// What a pod exchanges with outside addresses.

@@ -54,6 +54,26 @@ pub struct ClaimVerdict {
     pub failures: u64,
 }
 
+impl ClaimVerdict {
+    /// Adds the verdict on another part of the same claim. The worse of the two counts.
+    fn join(&mut self, part: Self) {
+        let rank = |verdict| match verdict {
+            Verdict::Holds => 0,
+            Verdict::NotCheckable => 1,
+            Verdict::Fails => 2,
+        };
+        if rank(part.verdict) > rank(self.verdict) {
+            self.verdict = part.verdict;
+        }
+        self.reason = self.reason.take().or(part.reason);
+        self.pairs += part.pairs;
+        self.examined += part.examined;
+        self.failures += part.failures;
+        let room = SHOWN.saturating_sub(self.witnesses.len());
+        self.witnesses.extend(part.witnesses.into_iter().take(room));
+    }
+}
+
 /// Counterexamples that a verdict shows.
 const SHOWN: usize = 3;
 
@@ -74,13 +94,15 @@ struct Tally {
     examined: u64,
     failures: u64,
     witnesses: Vec<Witness>,
+    /// Set where only the count matters: a witness costs more than the verdict.
+    is_silent: bool,
     missing: Option<String>,
 }
 
 impl Tally {
     fn fail(&mut self, witness: impl FnOnce() -> Witness) {
         self.failures += 1;
-        if self.witnesses.len() < SHOWN {
+        if !self.is_silent && self.witnesses.len() < SHOWN {
             self.witnesses.push(witness());
         }
     }
@@ -90,7 +112,11 @@ impl<'m> Prover<'m> {
     pub fn new(model: &'m Model, claims: &'m Claims) -> Self {
         let reach = Reach::new(model);
         let outside = Outside::new(&reach);
-        let groups = claims.groups.iter().map(|(name, group)| (name.as_str(), members(model, &group.labels))).collect();
+        let meant = |group: &super::claims::Group| -> Vec<bool> {
+            let all = members(model, &group.labels).into_iter().zip(&model.namespaces);
+            all.map(|(member, namespace)| member && !group.except.contains(model.text(namespace.name))).collect()
+        };
+        let groups = claims.groups.iter().map(|(name, group)| (name.as_str(), meant(group))).collect();
         Self { model, claims, reach, outside, groups }
     }
 
@@ -98,7 +124,15 @@ impl<'m> Prover<'m> {
     pub fn verdicts(&self) -> Vec<ClaimVerdict> {
         let profile = self.model.settings.profile;
         let meant = self.claims.claims.iter().filter(|claim| claim.profile.is_none_or(|own| own == profile));
-        meant.map(|claim| self.verdict(claim)).collect()
+        let mut verdicts: Vec<ClaimVerdict> = Vec::new();
+        for verdict in meant.map(|claim| self.verdict(claim)) {
+            match verdicts.last_mut() {
+                // One claim may be made in parts, such as one for each customer.
+                Some(last) if last.id == verdict.id => last.join(verdict),
+                _ => verdicts.push(verdict),
+            }
+        }
+        verdicts
     }
 
     fn verdict(&self, claim: &Claim) -> ClaimVerdict {
@@ -134,6 +168,10 @@ impl<'m> Prover<'m> {
     /// The pods of a class, ascending. `other` is the class at the other end.
     fn pods(&self, class: &Class, other: &Class) -> Vec<u32> {
         let model = self.model;
+        if let Some(name) = class.namespace.as_deref().filter(|name| *name != "*" && !name.starts_with('$')) {
+            let found = model.find_namespace(name).map(|at| model.namespaces[at as usize].pods.clone());
+            return found.into_iter().flatten().filter(|pod| self.fits(*pod, class)).collect();
+        }
         let namespaces = self.namespaces(class, other);
         let inside = |namespace: &u32| namespaces.as_ref().is_none_or(|wanted| wanted[*namespace as usize]);
         let all = 0..u32::try_from(model.namespaces.len()).unwrap_or(u32::MAX);
@@ -188,29 +226,40 @@ impl<'m> Prover<'m> {
             return;
         };
         for (namespace, _) in self.model.namespaces.iter().zip(group).filter(|(_, member)| **member) {
-            let mut attempts = Vec::new();
+            let own = |class: &Class, pods: &[u32]| match class.namespace.as_deref() {
+                Some(name) if name.starts_with('$') => within(pods, &namespace.pods).to_vec(),
+                _ => pods.to_vec(),
+            };
+            let mut present = Vec::new();
             for (flow, (from, to)) in flows.iter().zip(&ends) {
-                let own = |class: &Class, pods: &[u32]| match class.namespace.as_deref() {
-                    Some(name) if name.starts_with('$') => within(pods, &namespace.pods).to_vec(),
-                    _ => pods.to_vec(),
-                };
                 let (from, to) = (own(&flow.from, from), own(&flow.to, to));
-                if is_absent(&flow.from, &from) || is_absent(&flow.to, &to) {
-                    continue;
+                if !is_absent(&flow.from, &from) && !is_absent(&flow.to, &to) {
+                    present.push((flow, from, to));
                 }
-                let mut attempt = Tally::default();
-                self.require_between(flow, &from, &to, &mut attempt);
+            }
+            let works = present.iter().any(|(flow, from, to)| {
+                let mut attempt = Tally { is_silent: true, ..Tally::default() };
+                self.require_between(flow, from, to, &mut attempt);
                 tally.examined += attempt.examined;
                 tally.pairs += attempt.pairs;
-                attempts.push(attempt);
-            }
-            if attempts.is_empty() {
+                attempt.failures == 0
+            });
+            if present.is_empty() {
                 tally.missing = Some(format!("no such workload in {}", self.model.text(namespace.name)));
-            } else if attempts.iter().all(|attempt| attempt.failures > 0) {
-                // Each alternative shows why it does not work.
+            } else if !works {
                 tally.failures += 1;
-                let witnesses = attempts.into_iter().filter_map(|attempt| attempt.witnesses.into_iter().next());
-                tally.witnesses.extend(witnesses.take(SHOWN.saturating_sub(tally.witnesses.len())));
+                self.show_alternatives(&present, tally);
+            }
+        }
+    }
+
+    /// Each alternative shows why it does not work.
+    fn show_alternatives(&self, flows: &[(&Flow, Vec<u32>, Vec<u32>)], tally: &mut Tally) {
+        for (flow, from, to) in flows {
+            if tally.witnesses.len() < SHOWN {
+                let mut attempt = Tally::default();
+                self.require_between(flow, from, to, &mut attempt);
+                tally.witnesses.extend(attempt.witnesses.into_iter().next());
             }
         }
     }
@@ -357,6 +406,7 @@ impl<'m> Prover<'m> {
                     }
                 }
                 Ends::Names(_) => self.require_names(pod, ports, tally),
+                Ends::Hosts(hosts) => self.require_hosts(pod, hosts, ports, tally),
             }
         }
     }
@@ -422,6 +472,22 @@ impl<'m> Prover<'m> {
             if !missing.is_none() && flow.is_none() {
                 let name = pattern.text().replace('*', "any");
                 tally.fail(|| Witness::closed(self.model, Party::Pod(pod), Party::Name(name.into()), &missing));
+            }
+        }
+    }
+
+    /// Each of these hosts has to be reachable, by its name.
+    fn require_hosts(&self, pod: u32, hosts: &[String], ports: &PortSet, tally: &mut Tally) {
+        let names = self.outside.names(pod);
+        for host in hosts {
+            let party = Party::Name(host.as_str().into());
+            let open = match names.get(host.as_str()) {
+                Some(flow) => flow.clone(),
+                None => decide::side(self.model, pod, Direction::Egress, &party, Bound::Certain).flow,
+            };
+            let missing = ports.difference(&open);
+            if !missing.is_none() {
+                tally.fail(|| Witness::closed(self.model, Party::Pod(pod), party, &missing));
             }
         }
     }
@@ -526,7 +592,7 @@ impl<'m> Prover<'m> {
                         tally.fail(|| self.witness(*pod, direction, party.clone(), &open, Witness::open));
                     }
                 }
-                Ends::Names(_) => self.forbid_names(*pod, ports, &own, tally),
+                Ends::Names(_) | Ends::Hosts(_) => self.forbid_names(*pod, ports, &own, tally),
             }
         }
     }
@@ -568,8 +634,16 @@ impl<'m> Prover<'m> {
     fn forbid_names(&self, pod: u32, ports: &PortSet, unless: &[&Flow], tally: &mut Tally) {
         let exempt = unless.iter().filter(|flow| flow.to.names.is_some());
         let free = exempt.fold(PortSet::none(), |free, flow| free.union(&flow.port_set()));
+        let mut hosts: HashMap<&str, PortSet> = HashMap::new();
+        for flow in unless {
+            for host in &flow.to.hosts {
+                let own = hosts.entry(host).or_default();
+                *own = own.union(&flow.port_set());
+            }
+        }
         for (pattern, flow) in outside::names(self.model, pod) {
-            let open = flow.intersection(ports).difference(&free);
+            let own = hosts.get(pattern.text()).cloned().unwrap_or_default();
+            let open = flow.intersection(ports).difference(&free).difference(&own);
             if !open.is_none() {
                 let name = pattern.text().replace('*', "any");
                 tally.fail(|| Witness::open(self.model, Party::Pod(pod), Party::Name(name.into()), &open));
@@ -581,8 +655,10 @@ impl<'m> Prover<'m> {
     fn note_missing(&self, flow: &Flow, from: &[u32], to: &[u32], tally: &mut Tally) {
         for (class, pods) in [(&flow.from, from), (&flow.to, to)] {
             let Some(name) = class.namespace.as_deref() else { continue };
+            let other = if std::ptr::eq(class, &flow.from) { &flow.to } else { &flow.from };
+            let name = if name == "$other" { other.namespace.as_deref().unwrap_or(name) } else { name };
             let group = name.strip_prefix('$').and_then(|name| self.groups.get(name));
-            let is_empty_group = group.is_some_and(|members| !members.contains(&true));
+            let is_empty_group = group.is_some_and(|members| !members.contains(&true)) || name == "$elsewhere";
             if pods.is_empty() && !is_empty_group {
                 tally.missing = Some(format!("no workload is {}", describe(class)));
                 return;
@@ -668,9 +744,13 @@ enum Ends<'c> {
     Outside(&'c OutsideClass),
     Machine(Party),
     Names(NamesClass),
+    Hosts(&'c [String]),
 }
 
 fn ends(class: &Class) -> Ends<'_> {
+    if !class.hosts.is_empty() {
+        return Ends::Hosts(&class.hosts);
+    }
     match (&class.outside, &class.entity, class.names) {
         (Some(outside), _, _) => Ends::Outside(outside),
         (None, Some(entity), _) => Ends::Machine(Party::Entity(entity.0)),

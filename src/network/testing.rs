@@ -18,7 +18,7 @@ pub(crate) fn source(value: Value) -> Source {
 }
 
 pub(crate) fn try_model(yaml: &str, settings: &Settings) -> Result<Model, Refusals> {
-    Model::build(&sources(yaml), settings)
+    Model::build(sources(yaml), settings)
 }
 
 pub(crate) fn model(yaml: &str, profile: Profile) -> Model {

@@ -49,6 +49,9 @@ pub struct Job<'a> {
     admission: Arc<str>,
     /// Digest of the text of the tenant's file.
     text: Option<Digest>,
+    /// Text of the claims about the network. A control plane is rendered again when they change, so that a unit that
+    /// stays was proved with the claims of today.
+    claims: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,11 +86,13 @@ pub enum Made {
 pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
     let mut jobs = Vec::new();
     let admission: Arc<str> = yaml::emit_documents(policies(plan.fleet)).into();
+    let claims: Arc<str> = serde_json::to_string(&plan.fleet.claims).unwrap_or_default().into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();
         let mut push = |path, tenant: Option<&'a str>, of| {
             let text = tenant.and_then(|slug| plan.fleet.texts.get(slug).copied());
-            jobs.push(Job { path, tenant, plan, cluster, of, version, admission: Arc::clone(&admission), text });
+            let (admission, claims) = (Arc::clone(&admission), Arc::clone(&claims));
+            jobs.push(Job { path, tenant, plan, cluster, of, version, admission, text, claims });
         };
         push(names::system_unit(name), None, Of::System);
         push(gitops::unit_path(plan.fleet, name), None, Of::Gitops);
@@ -109,12 +114,7 @@ impl Job<'_> {
         if let Some(known) = known.filter(|known| before.recorded == Some(*known)) {
             return Ok(Made::Kept(known));
         }
-        // Values live for one unit only: those of a whole large fleet would not fit into memory.
-        let context = match self.of {
-            Of::System => system::context(self.plan.fleet, self.cluster),
-            Of::Gitops => gitops::context(self.plan.fleet),
-            Of::Tenant(tenant) => tenant::context(self.plan.fleet, tenant),
-        };
+        let context = self.context();
         let families = self.families(&context);
         let inputs = self.digest(&templates.digest(), &context, &families);
         if let Some(text) = self.text {
@@ -130,6 +130,28 @@ impl Job<'_> {
             unit.files.insert("admission.yaml".into(), FileContent::Objects(policies));
         }
         Ok(Made::Rendered(unit))
+    }
+
+    /// Renders some files of a unit that stays in the output, for what is proved about the whole fleet.
+    ///
+    /// # Errors
+    /// As for [`Job::make`].
+    pub fn part(&self, templates: &Templates, wanted: impl Fn(&str) -> bool) -> Result<RenderedUnit, Vec<Finding>> {
+        let context = self.context();
+        let mut families = self.families(&context);
+        families.retain(|family| wanted(family.file()));
+        let (path, tenant) = (self.path.clone(), self.tenant.map(str::to_owned));
+        unit::render(templates, path, tenant, Digest::of(b""), &context, families)
+    }
+
+    /// Everything that the unit's templates see. It lives for one unit only: that of a whole large fleet would not fit
+    /// into memory.
+    fn context(&self) -> Value {
+        match self.of {
+            Of::System => system::context(self.plan.fleet, self.cluster),
+            Of::Gitops => gitops::context(self.plan.fleet),
+            Of::Tenant(tenant) => tenant::context(self.plan.fleet, tenant),
+        }
     }
 
     fn families(&self, context: &Value) -> Vec<unit::Family> {
@@ -148,6 +170,9 @@ impl Job<'_> {
         let mut parts: Vec<&[u8]> =
             vec![self.version.as_bytes(), templates.as_bytes(), context.as_bytes(), self.admission.as_bytes()];
         parts.extend(extras.iter().map(String::as_bytes));
+        if matches!(self.of, Of::System) {
+            parts.push(self.claims.as_bytes());
+        }
         Digest::of_parts(parts)
     }
 }
@@ -164,7 +189,7 @@ pub fn duplicates(units: &[RenderedUnit]) -> Vec<Finding> {
     // Hashes first: a million of them are sorted faster than a million names are looked up.
     let hash = |(index, unit): (usize, &RenderedUnit)| -> Vec<(u64, usize)> {
         let ids = unit.files.values().flat_map(FileContent::identities);
-        ids.map(|id| (hasher.hash_one((cluster(unit), id)), index)).collect()
+        ids.map(|id| (hasher.hash_one((unit.cluster(), id)), index)).collect()
     };
     let mut hashes: Vec<(u64, usize)> = units.par_iter().enumerate().flat_map_iter(hash).collect();
     hashes.par_sort_unstable();
@@ -174,7 +199,7 @@ pub fn duplicates(units: &[RenderedUnit]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for unit in doubtful.into_iter().map(|index| &units[index]) {
         for id in unit.files.values().flat_map(FileContent::identities) {
-            if let Some(owner) = owners.insert((cluster(unit), id), &unit.path) {
+            if let Some(owner) = owners.insert((unit.cluster(), id), &unit.path) {
                 let object = ObjectId::from(id);
                 let message = format!("{object} is rendered twice: in {owner} and in {}", unit.path);
                 findings.push(Finding::invalid("render/duplicate", message).object(object.to_string()));
@@ -182,11 +207,6 @@ pub fn duplicates(units: &[RenderedUnit]) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Units of different clusters never meet.
-fn cluster(unit: &RenderedUnit) -> &str {
-    unit.path.split('/').nth(1).unwrap_or_default()
 }
 
 #[cfg(test)]

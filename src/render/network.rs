@@ -13,6 +13,12 @@ pub fn is_cilium(install: &Install) -> bool {
     install.network.mode == NetworkMode::Cilium
 }
 
+/// Whether every pod resolves names under a policy of Cilium's own: a cache on the host is an entity, which no
+/// NetworkPolicy can name.
+pub fn is_all_dns_cilium(install: &Install) -> bool {
+    is_cilium(install) && install.network.dns.node_local == NodeLocal::Host
+}
+
 /// Peers and rules of name resolution: kube-dns, and what stands before it.
 pub fn dns(install: &Install) -> Value {
     let node_local = install.network.dns.node_local;
@@ -40,7 +46,9 @@ pub fn dns(install: &Install) -> Value {
     }]);
     let mut rules = vec![json!({ "toEndpoints": to, "toPorts": ports })];
     if node_local == NodeLocal::Host {
+        // Cilium takes the address for its host's or for one outside, depending on which of the two it met first.
         rules.push(json!({ "toEntities": ["host"], "toPorts": ports }));
+        rules.push(json!({ "toCIDR": [NODE_LOCAL_ADDRESS], "toPorts": ports }));
     }
     json!({ "peers": peers, "cilium_rules": rules })
 }

@@ -99,8 +99,11 @@ fn rbac_objects(context: &Value, flux: bool, cilium: bool) -> Vec<ObjectId> {
 }
 
 fn network_policies(install: &crate::config::Install, drift: bool) -> Vec<ObjectId> {
-    let mut names = vec!["default-deny", "dns-egress", "api-ingress-allow"];
+    let mut names = vec!["default-deny", "api-ingress-allow"];
     let cilium = network::is_cilium(install);
+    if !network::is_all_dns_cilium(install) {
+        names.push("dns-egress");
+    }
     if install.postgres.enabled {
         names.push("postgres-ingress");
     }
@@ -202,6 +205,9 @@ fn policies(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     for tenant in cluster.tenants.values() {
         ports.insert(tenant.llm.port);
         ports.extend(tenant.cortex.as_ref().map(|cortex| cortex.port));
+    }
+    if network::is_all_dns_cilium(install) {
+        fqdn.extend(&all);
     }
     let ports: Vec<Value> = ports.into_iter().map(|port| json!({ "port": port, "protocol": "TCP" })).collect();
     json!({

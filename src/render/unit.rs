@@ -42,6 +42,11 @@ impl Family {
         self
     }
 
+    /// The file that it is rendered into.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// What tells this family from another with the same context.
     pub fn fingerprint(&self) -> String {
         let extra = self.extra.as_ref().map(|(_, value)| value.to_string()).unwrap_or_default();
@@ -106,6 +111,11 @@ impl FileContent {
 }
 
 impl RenderedUnit {
+    /// Name of its cluster. Units of different clusters never meet.
+    pub fn cluster(&self) -> &str {
+        self.path.split('/').nth(1).unwrap_or_default()
+    }
+
     /// The unit as bytes, with its `kustomization.yaml`.
     pub fn finish(&self) -> Unit {
         let mut files: BTreeMap<String, Vec<u8>> =

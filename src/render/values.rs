@@ -150,9 +150,11 @@ fn wazuh_ingress(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
             annotations.insert("external-dns.alpha.kubernetes.io/hostname".into(), plan.hostname.as_str().into());
         }
     }
+    // Rewritten addresses never match a customer's: with those, sources have to be kept.
+    let has_customers = !plan.tenant.wazuh_ingress.customer_cidrs.is_empty();
     let policy = match settings.load_balancer.external_traffic_policy {
-        TrafficPolicy::Local => "Local",
-        TrafficPolicy::Cluster => "Cluster",
+        TrafficPolicy::Cluster if !has_customers => "Cluster",
+        TrafficPolicy::Cluster | TrafficPolicy::Local => "Local",
     };
     let mut value = json!({
         "mode": plan.wazuh_mode,

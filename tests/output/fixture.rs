@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tenantry::check::{Input, Verified};
 use tenantry::config::Fleet;
@@ -55,11 +55,15 @@ pub fn plan(baseline: &Baseline, wanted: &[Unit]) -> Changes {
 
 /// Changes that passed the gate, which sees no manifests here: these tests are about where bytes go.
 pub fn checked(changes: &Changes) -> Verified {
-    static FLEET: LazyLock<Fleet> = LazyLock::new(|| {
+    static FLEET: LazyLock<(Source, Fleet)> = LazyLock::new(|| {
         let source = tenantry::source::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        tenantry::config::parse(&source).0.unwrap()
+        let fleet = tenantry::config::parse(&source).0.unwrap();
+        (source, fleet)
     });
-    let input = Input { source: &Source::default(), fleet: &FLEET, units: &[] };
+    let plan = tenantry::plan::plan(&FLEET.1, &FLEET.0).0.unwrap();
+    let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
+    let (none, source) = (Arc::default(), Source::default());
+    let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
     tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
 }
 

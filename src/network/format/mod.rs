@@ -8,6 +8,7 @@ mod table;
 
 use super::connections::Connection;
 use super::diff::Change;
+pub(crate) use svg::escape;
 
 /// How a list is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

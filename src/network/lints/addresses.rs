@@ -117,6 +117,8 @@ fn rewritten_sources(lint: &Lint<'_, '_>, found: &mut Vec<Violation>) {
 
 /// The same outside addresses in policies of two namespaces of a group: one of them may be the other's.
 fn shared(lint: &Lint<'_, '_>, found: &mut Vec<Violation>) {
+    let own: Vec<ipnet::IpNet> = lint.model.settings.resolver.node_local.iter().map(|ip| (*ip).into()).collect();
+    let resolver = IpSet::of_all(&own);
     for (_, members) in &lint.groups {
         let mut blocks: Vec<(u32, u32, u32, &Policy, &Rule, &PeerItem)> = Vec::new();
         for (_, policy, _, rule) in lint.rules().filter(|(.., rule)| rule.action == Action::Allow) {
@@ -124,7 +126,7 @@ fn shared(lint: &Lint<'_, '_>, found: &mut Vec<Violation>) {
             let Some(home) = home.filter(|home| members[*home as usize]) else { continue };
             for item in &rule.peers {
                 let Peer::Addresses(block) = &item.peer else { continue };
-                if !is_the_internet(block) {
+                if !is_the_internet(block) && !block.is_subset(&resolver) {
                     blocks.extend(
                         block.v4().intervals().iter().map(|(first, last)| (*first, *last, home, policy, rule, item)),
                     );

@@ -12,18 +12,22 @@ pub(super) fn find(lint: &Lint<'_, '_>, found: &mut Vec<Violation>) {
     if names::resolvers(lint.model).is_empty() {
         return;
     }
-    // Pods of a kind resolve alike, but stand under policies of their own namespaces.
-    let mut seen = BTreeSet::new();
+    // Pods of a kind resolve alike, under policies of their own namespaces: if nothing is wrong with one of them,
+    // nothing is wrong with the others.
+    let mut sound = BTreeSet::new();
     for pod in lint.model.pod_ids() {
-        let deciding: Vec<u32> = lint.model.deciding(pod, Direction::Egress).map(|(index, _)| index).collect();
-        if deciding.is_empty() || !seen.insert((lint.outside.kind_of[pod as usize], deciding)) {
+        let kind = lint.outside.kind_of[pod as usize];
+        if sound.contains(&kind) {
             continue;
         }
-        let resolution = names::resolution(lint.model, pod);
+        let (resolution, before) = (names::resolution(lint.model, pod), found.len());
         if resolution.is_isolated {
             unlearnt_names(lint, pod, &resolution, found);
             widened(lint, &resolution, found);
             incomplete(lint, pod, &resolution, found);
+        }
+        if found.len() == before {
+            sound.insert(kind);
         }
     }
 }

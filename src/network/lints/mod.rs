@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::index::Index;
 use super::input::Place;
-use super::model::Model;
+use super::model::{Model, Note};
 use super::outside::Outside;
 use super::policy::{Direction, NamespaceTerm, PeerItem, PodTerm, Policy, Rule};
 use super::prove::members;
@@ -82,6 +82,25 @@ pub(crate) fn lints_with(
     found
 }
 
+fn noticed(model: &Model, note: &Note) -> Violation {
+    Violation {
+        place: model.place(&note.at),
+        rule: note.rule,
+        severity: if note.rule == "unknown-workload" { Severity::Warning } else { Severity::Error },
+        object: note.object.clone(),
+        message: note.message.clone(),
+    }
+}
+
+impl Model {
+    /// Objects that are declared more than once: it is not known which of them is in force.
+    #[must_use]
+    pub fn ambiguities(&self) -> Vec<Violation> {
+        let duplicates = self.notes.iter().filter(|note| note.rule.starts_with("duplicate-"));
+        duplicates.map(|note| noticed(self, note)).collect()
+    }
+}
+
 /// What the rules look at.
 struct Lint<'l, 'm> {
     model: &'m Model,
@@ -113,13 +132,7 @@ impl<'l, 'm> Lint<'l, 'm> {
 
     /// What parsing noticed, and the policies that are not in force.
     fn parsed(&self) -> Vec<Violation> {
-        let notes = self.model.notes.iter().map(|note| Violation {
-            place: self.model.place(&note.at),
-            rule: note.rule,
-            severity: if note.rule == "unknown-workload" { Severity::Warning } else { Severity::Error },
-            object: note.object.clone(),
-            message: note.message.clone(),
-        });
+        let notes = self.model.notes.iter().map(|note| noticed(self.model, note));
         let void = self.model.void.iter().map(|refusal| Violation {
             place: refusal.place.clone(),
             rule: "policy-void",

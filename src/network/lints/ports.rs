@@ -158,7 +158,10 @@ fn doubled(lint: &Lint<'_, '_>, found: &mut Vec<Violation>) {
                 && pair[0].protocol == pair[1].protocol
                 && pair[0].port != pair[1].port
         });
-        if let (Some(pair), Some(place)) = (clash, super::super::witness::pod_place(lint.model, pod)) {
+        // The place is looked up last: it costs more than the rest.
+        if let Some(pair) = clash
+            && let Some(place) = super::super::witness::pod_place(lint.model, pod)
+        {
             let name = pair[0].name.map(|name| lint.model.text(name)).unwrap_or_default();
             let message = format!("the port name `{name}` stands for {} and {}", pair[0].port, pair[1].port);
             let object = lint.model.pod_name(pod);

@@ -1,0 +1,183 @@
+//! The proof of a large generated fleet against its cold render, its growth, and lists of many connections. Every ratio is
+//! of one run.
+//!
+//! `cargo bench --bench network -- [--tenants N]`
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, missing_docs)] // A bench is read by people.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use serde_json::json;
+use tenantry::check::network::{Scope, scopes};
+use tenantry::check::{self, Input};
+use tenantry::network::{self, Filter, LineIndex, Model, Profile, Settings};
+use tenantry::render::{self, RenderedUnit, Templates};
+use tenantry::source::Source;
+use tenantry::{config, plan};
+
+/// Tenants of a cluster: what the policy map of its orchestrator can hold.
+const A_CLUSTER: usize = 2_500;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let given = arguments.iter().position(|found| found == "--tenants").and_then(|at| arguments.get(at + 1));
+    let many: usize = given.map_or(10_000, |count| count.parse().expect("--tenants takes a number"));
+    let few = fleet(many / 10);
+    let all = fleet(many);
+    row(&format!("growth of the proof, {} to {many} tenants", many / 10), all, Some((few, "the smaller")));
+    hundred();
+    folder();
+}
+
+/// Renders and proves a fleet; says how long both took, and returns the proof's time.
+fn fleet(tenants: usize) -> Duration {
+    let source = generate(tenants);
+    with_rendered(&source, |input, rendered| {
+        let start = Instant::now();
+        let proofs: Vec<_> = scopes(input)
+            .unwrap()
+            .par_iter()
+            .map(|scope| network::prove(&scope.model().unwrap(), &scope.claims))
+            .collect();
+        let proved = start.elapsed();
+        let pairs: u64 = proofs.iter().flat_map(|proof| &proof.verdicts).map(|verdict| verdict.pairs).sum();
+        let holds = proofs.iter().all(|proof| proof.holds);
+        println!("-- {tenants} tenants, {} clusters, {pairs} pairs of ends, holds: {holds}", proofs.len());
+        row("cold render", rendered, None);
+        row("proof of every claim", proved, Some((rendered, "the render")));
+        println!("{:<58} {:>6} MiB", "  peak memory so far", peak());
+        proved
+    })
+}
+
+/// Every pair of a cluster of a hundred tenants.
+fn hundred() {
+    let source = generate(100);
+    with_rendered(&source, |input, _| {
+        let scopes = scopes(input).unwrap();
+        let list = |scope: &Scope<'_>| {
+            let model = scope.model().unwrap();
+            let start = Instant::now();
+            let mut count = 0_usize;
+            network::for_each_connection(&model, &Filter::default(), |_| count += 1);
+            (start.elapsed(), count)
+        };
+        let (time, count) = list(&scopes[0]);
+        row(&format!("100 tenants, all pairs: {count} connections"), time, None);
+    });
+}
+
+/// A folder of 10,000 pods and 1,000 policies.
+fn folder() {
+    let pods = (0..10_000).map(|number| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": format!("p{number}"), "namespace": format!("n{}", number % 100),
+                          "labels": { "app": format!("a{}", number / 100 % 10), "tier": format!("t{}", number % 7) } },
+            "spec": { "containers": [{ "name": "c", "ports": [{ "containerPort": 8080 }] }] },
+        })
+    });
+    let policies = (0..1_000).map(|number| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": format!("x{number}"), "namespace": format!("n{}", number % 100) },
+            "spec": { "podSelector": { "matchLabels": { "app": format!("a{}", number / 100) } },
+                      "policyTypes": ["Ingress", "Egress"],
+                      "ingress": [{ "from": [{ "podSelector": { "matchLabels": { "tier": format!("t{}", number % 7) } } }],
+                                    "ports": [{ "port": 8080 }] }],
+                      "egress": [{ "to": [{ "namespaceSelector": {}, "podSelector": {} }] }] },
+        })
+    });
+    let documents = pods.chain(policies).map(|value| network::Source {
+        value,
+        file: "all.yaml".into(),
+        lines: LineIndex::starting_at(1),
+    });
+    let before = peak();
+    let start = Instant::now();
+    let model = Model::build(documents, &Settings::new(Profile::Kubernetes)).unwrap();
+    let mut count = 0_usize;
+    network::for_each_connection(&model, &Filter::default(), |_| count += 1);
+    row(&format!("10,000 pods, 1,000 policies: {count} connections"), start.elapsed(), None);
+    println!("{:<58} {:>6} MiB ({before} before)", "  peak memory", peak());
+}
+
+/// Renders every unit of a fleet and hands them over, with the time that it took.
+fn with_rendered<T>(source: &Source, then: impl FnOnce(&Input<'_>, Duration) -> T) -> T {
+    let (fleet, findings) = config::parse(source);
+    let fleet = fleet.unwrap_or_else(|| panic!("{findings:#?}"));
+    let (plan, findings) = plan::plan(&fleet, source);
+    let plan = plan.unwrap_or_else(|| panic!("{:#?}", &findings[..findings.len().min(5)]));
+    let templates = Templates::load([]).unwrap();
+    let jobs = render::jobs(&plan, "0");
+    let start = Instant::now();
+    let units: Vec<RenderedUnit> = jobs.par_iter().map(|job| job.part(&templates, |_| true).unwrap()).collect();
+    let bytes: usize = units.par_iter().map(|unit| unit.finish().files.values().map(Vec::len).sum::<usize>()).sum();
+    let rendered = start.elapsed();
+    println!("{} MB of manifests", bytes / 1_000_000);
+    let (units, kept, settled): (_, Arc<Vec<RenderedUnit>>, BTreeSet<String>) =
+        (Arc::new(units), Arc::default(), BTreeSet::new());
+    let input: Input<'_> = check::Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled };
+    then(&input, rendered)
+}
+
+/// A fleet with the variety of this repository's: its tenants in turn, on as many clusters as they need.
+fn generate(tenants: usize) -> Source {
+    let own = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let mut install = own("install.yaml").replace("{ from: 15140, to: 15339 }", "{ from: 1024, to: 65023 }");
+    install.truncate(install.find("\nclusters:").unwrap());
+    install += "\nclusters:\n";
+    for number in 0..tenants.div_ceil(A_CLUSTER) {
+        install += &format!("  - {{ name: c{number}, region: eu, edgeAddress: 203.0.113.{} }}\n", number + 1);
+    }
+    let mut samples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    samples.sort();
+    let mut files =
+        vec![("install.yaml".to_owned(), install), ("compatibility.yaml".to_owned(), own("compatibility.yaml"))];
+    for folder in ["policies/rotation"] {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.push((format!("{folder}/{name}"), own(&format!("{folder}/{name}"))));
+        }
+    }
+    let tenant =
+        |number: usize| (format!("tenants/t{number:05}.yaml"), tenant(&samples[number % samples.len()], number));
+    files.extend((0..tenants).map(tenant));
+    Source::from_texts(files)
+}
+
+/// A sample with everything replaced that belongs to one tenant only.
+fn tenant(sample: &str, number: usize) -> String {
+    let port = 1024 + 2 * (number % 32_000);
+    let line = |line: &str| match line.trim_start().split_once(' ') {
+        Some(("id:", _)) => format!("  id: 0b6f7d1a-8f4e-4c57-9d2a-{number:012x}"),
+        Some(("slug:", _)) => format!("  slug: t{number:05}"),
+        Some(("cluster:", _)) => format!("  cluster: c{}", number / A_CLUSTER),
+        Some(("edgePorts:", _)) => format!("  edgePorts: {{ events: {port}, enrollment: {} }}", port + 1),
+        Some(("loadBalancerAddress:", _)) => {
+            format!("  loadBalancerAddress: 198.18.{}.{}", number / 250 % 250, number % 250 + 1)
+        }
+        _ => line.to_owned(),
+    };
+    sample.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn row(name: &str, time: Duration, against: Option<(Duration, &str)>) {
+    let ratio = against.map(|(base, word)| format!("{:9.3} x {word}", time.as_secs_f64() / base.as_secs_f64()));
+    println!("{name:<58} {:8.3} s  {}", time.as_secs_f64(), ratio.unwrap_or_default());
+}
+
+/// Peak memory of the process so far, in MiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+}
