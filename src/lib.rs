@@ -10,9 +10,10 @@
 //! output            Verified → a commit or a folder
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest` and `yaml` are the core: they know no file
-//! system, environment, clock or network. `source` and `output` are edges; `commands` joins edges and core.
+//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `vendored` and `yaml` are the core: they know
+//! no file system, environment, clock or network. `source`, `charts` and `output` are edges; `commands` joins edges and core.
 
+pub mod charts;
 pub mod check;
 pub mod cli;
 pub mod cluster;
@@ -30,4 +31,5 @@ pub mod render;
 pub mod report;
 pub mod secrets;
 pub mod source;
+pub mod vendored;
 pub mod yaml;

@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod charts;
 mod check;
 pub mod fleet;
 mod init;
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
+        Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);
