@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::types::OciUrl;
+use crate::charts::Destination;
 
 /// Renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 #[derive(Debug, Parser)]
@@ -251,8 +251,7 @@ pub struct PackageArgs {
 #[derive(Debug, Clone, Args)]
 pub struct PushArgs {
     /// Where the charts go: oci://HOST[:PORT]/PATH
-    #[arg(value_parser = oci_url)]
-    pub url: OciUrl,
+    pub url: Destination,
     /// Charts by name; all if none is given
     #[arg(value_name = "CHART")]
     pub charts: Vec<String>,
@@ -270,8 +269,4 @@ pub struct PinArgs {
     /// Speak HTTP without TLS; for registries on this machine only
     #[arg(long)]
     pub plain_http: bool,
-}
-
-fn oci_url(text: &str) -> Result<OciUrl, String> {
-    OciUrl::try_from(text.to_owned())
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 /// Modules that compute and nothing else.
 const CORE: [&str; 13] = [
-    "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network", "drift", "vendored",
+    "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
+    "drift", "vendored",
 ];
 
 /// What the core never names, and what it would be.

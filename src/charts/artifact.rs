@@ -40,9 +40,7 @@ impl Artifact {
 }
 
 fn manifest(archive: &Archive, config: &[u8]) -> Value {
-    let part = |media_type: &str, bytes: &[u8]| {
-        json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
-    };
+    let part = |media_type: &str, bytes: &[u8]| json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() });
     let mut annotations = json!({
         "org.opencontainers.image.title": archive.name,
         "org.opencontainers.image.version": archive.version,

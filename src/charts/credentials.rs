@@ -32,7 +32,9 @@ impl Credentials {
                 return Ok(Self { auth: RegistryAuth::Basic(username, password), origin });
             }
             (None, None) => {}
-            _ => return Err(Error::usage(format!("{USERNAME} and {PASSWORD} go together")).hint("set both, or neither")),
+            _ => {
+                return Err(Error::usage(format!("{USERNAME} and {PASSWORD} go together")).hint("set both, or neither"));
+            }
         }
         // Docker's own registry has an old name in that file.
         let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };

@@ -6,9 +6,11 @@
 mod archive;
 mod artifact;
 mod credentials;
+mod destination;
 mod registry;
 
 pub use archive::{Archive, pack};
 pub use artifact::Artifact;
 pub use credentials::Credentials;
+pub use destination::Destination;
 pub use registry::{Published, Registry, Transport};

@@ -108,9 +108,9 @@ impl Registry {
 
     async fn digest(&self, image: &Reference) -> Result<Option<ImageDigest>> {
         match self.client.fetch_manifest_digest(image, &self.credentials.auth).await {
-            Ok(digest) => ImageDigest::try_from(digest).map(Some).map_err(|error| {
-                Error::environment(format!("{image}: the registry's digest is none")).cause(error)
-            }),
+            Ok(digest) => ImageDigest::try_from(digest)
+                .map(Some)
+                .map_err(|error| Error::environment(format!("{image}: the registry's digest is none")).cause(error)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.failed("read", image, &error)),
         }
@@ -166,11 +166,12 @@ fn is_unauthorized(error: &OciDistributionError) -> bool {
     match error {
         OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => true,
         OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
-        OciDistributionError::RequestError(error) => error.status().is_some_and(|code| matches!(code.as_u16(), 401 | 403)),
-        OciDistributionError::RegistryError { envelope, .. } => envelope
-            .errors
-            .iter()
-            .any(|error| matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied)),
+        OciDistributionError::RequestError(error) => {
+            error.status().is_some_and(|code| matches!(code.as_u16(), 401 | 403))
+        }
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied))
+        }
         _ => false,
     }
 }

@@ -70,15 +70,14 @@ fn push(screen: &Screen, source: &Source, args: &PushArgs) -> Result<u8> {
         return Ok(code);
     }
     let archives = archives(source, &args.charts)?;
-    let (host, path) = host_and_path(args.url.as_str());
-    let registry = Registry::new(host, transport(args.plain_http))?;
+    let registry = Registry::new(&args.url.host, transport(args.plain_http))?;
     let mut rows = Vec::new();
     for archive in archives {
         let version = archive.version.clone();
         let artifact = Artifact::of(archive);
-        let published = registry.publish(path, &artifact)?;
+        let published = registry.publish(&args.url.path, &artifact)?;
         let (name, digest) = (&artifact.name, artifact.digest());
-        let reference = format!("{}/{name}:{}", args.url.as_str().trim_end_matches('/'), artifact.tag);
+        let reference = format!("{}/{name}:{}", args.url, artifact.tag);
         screen.say(&match published {
             Published::Now => format!("{reference} published"),
             Published::Before => format!("{reference} is published already, with the same content"),
@@ -98,7 +97,11 @@ fn push(screen: &Screen, source: &Source, args: &PushArgs) -> Result<u8> {
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         screen.say(&format!("    {}:\n      {}: {}", text("chart"), text("version"), text("digest")));
     }
-    if screen.wants(Format::Json) { print(screen, rows.into_iter().map(|row| (String::new(), row)).collect()) } else { Ok(exit::OK) }
+    if screen.wants(Format::Json) {
+        print(screen, rows.into_iter().map(|row| (String::new(), row)).collect())
+    } else {
+        Ok(exit::OK)
+    }
 }
 
 fn pin(screen: &Screen, source: &Source, args: &PinArgs) -> Result<u8> {
@@ -168,12 +171,6 @@ fn is_host(part: &str) -> bool {
 
 fn transport(plain_http: bool) -> Transport {
     if plain_http { Transport::PlainHttp } else { Transport::Https }
-}
-
-/// `oci://host/path/` as host and path.
-fn host_and_path(url: &str) -> (&str, &str) {
-    let rest = url.trim_start_matches("oci://").trim_end_matches('/');
-    rest.split_once('/').unwrap_or((rest, ""))
 }
 
 /// Says what is wrong with the charts; 0 if nothing is.

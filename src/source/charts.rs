@@ -19,7 +19,9 @@ const MAX_FILES: usize = 2_000;
 /// The folder cannot be opened or has no `charts/`.
 pub fn charts(root: &Path) -> Result<Source> {
     let root = fs::canonicalize(root).map_err(|error| {
-        Error::environment(format!("cannot open the folder {}", root.display())).cause(error).hint("name it with -C DIR")
+        Error::environment(format!("cannot open the folder {}", root.display()))
+            .cause(error)
+            .hint("name it with -C DIR")
     })?;
     if !root.join("charts").is_dir() {
         return Err(Error::user(format!("{} has no folder charts/", root.display()))

@@ -15,8 +15,7 @@ use crate::yaml;
 /// Where the lock lies in the chart's folder.
 pub const LOCK: &str = "images.lock.yaml";
 
-const HEADER: &str =
-    "# What the images' tags stood for when they were resolved. Written by `tenantry charts pin`; read by the templates.\n";
+const HEADER: &str = "# What the images' tags stood for when they were resolved. Written by `tenantry charts pin`; read by the templates.\n";
 
 /// The lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

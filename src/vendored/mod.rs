@@ -64,7 +64,8 @@ impl<'a> Chart<'a> {
         let bytes = self.files.get(path)?;
         let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned());
         Some(text.and_then(|text| {
-            let documents = crate::yaml::parse(text, crate::yaml::Limits::MANIFEST).map_err(|error| error.to_string())?;
+            let documents =
+                crate::yaml::parse(text, crate::yaml::Limits::MANIFEST).map_err(|error| error.to_string())?;
             Ok(documents.first().map(|document| document.root.to_json()).unwrap_or_default())
         }))
     }

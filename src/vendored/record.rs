@@ -51,7 +51,9 @@ impl Record {
     /// What the charts hold now.
     pub fn of(charts: &[Chart<'_>]) -> Self {
         let charts = charts.iter().map(|chart| (chart.name.clone(), Recorded::of(chart)));
-        Self { charts: charts.filter(|(_, recorded)| recorded.lock.is_some() || !recorded.vendored.is_empty()).collect() }
+        Self {
+            charts: charts.filter(|(_, recorded)| recorded.lock.is_some() || !recorded.vendored.is_empty()).collect(),
+        }
     }
 
     /// Reads the file.

@@ -61,8 +61,9 @@ fn compare_chart(name: &str, now: &Recorded, recorded: &Recorded, findings: &mut
             (Some(now), Some(recorded)) => compare_subchart(&folder, now, recorded, findings),
             (Some(_), None) => findings
                 .push(refuse("charts/vendored", &folder, format!("subchart {folder} is not recorded")).hint(REVIEW)),
-            (None, _) => findings
-                .push(refuse("charts/vendored", &folder, format!("subchart {folder} is recorded and gone")).hint(REVIEW)),
+            (None, _) => findings.push(
+                refuse("charts/vendored", &folder, format!("subchart {folder} is recorded and gone")).hint(REVIEW),
+            ),
         }
     }
 }
@@ -169,7 +170,8 @@ fn locked(chart: &Chart<'_>, metadata: &serde_json::Value, findings: &mut Vec<Fi
 mod tests {
     use super::*;
 
-    const LOCK: &str = "dependencies:\n- name: wazuh\n  repository: file://./charts/wazuh\n  version: 0.3.2-soctalk-v1\n";
+    const LOCK: &str =
+        "dependencies:\n- name: wazuh\n  repository: file://./charts/wazuh\n  version: 0.3.2-soctalk-v1\n";
 
     fn files() -> Files {
         let chart = "apiVersion: v2\nname: x\nversion: 1.0.0\ndependencies:\n  - name: wazuh\n    version: 0.3.2-soctalk-v1\n    repository: file://./charts/wazuh\n";
