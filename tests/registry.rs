@@ -213,7 +213,11 @@ fn only_who_may_publishes_and_no_password_is_told() {
 #[test]
 fn a_registry_that_is_down_is_said_to_be() {
     let folder = charts();
-    ended(&push(folder.path(), &registry::free_host()), 5, &["cannot log in to", "efused", "nothing was published"]);
+    ended(
+        &push(folder.path(), &registry::free_host()),
+        5,
+        &["cannot log in to", "efused", "run the same command again"],
+    );
     // TLS is spoken unless told otherwise: a registry without it is none.
     let registry = needed!(Registry::start(false));
     ended(

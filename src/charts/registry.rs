@@ -139,7 +139,7 @@ impl Registry {
                 self.host
             ));
         }
-        failed.hint("nothing was published; the same command can be run again")
+        failed.hint("once the registry answers, run the same command again: what is published is left alone")
     }
 }
 

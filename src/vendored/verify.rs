@@ -244,7 +244,7 @@ mod tests {
     fn a_record_that_was_edited_by_hand_is_refused() {
         let edited = found(|files| {
             let text = String::from_utf8(files[RECORD].clone()).unwrap();
-            put(files, RECORD, &text.replace("version: 0.3.2-soctalk-v1", "version: 0.3.9"));
+            put(files, RECORD, &text.replace("0.3.2-soctalk-v1", "0.3.9"));
         });
         assert_eq!(edited, [("charts/record".to_owned(), RECORD.to_owned())]);
     }
