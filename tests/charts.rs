@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "charts/contract.rs"]
+mod contract;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "charts/objects.rs"]
@@ -35,6 +37,8 @@ struct Release {
     values: Value,
     /// Every object of the cluster's rendered tree in the release's namespace.
     tree: Vec<Value>,
+    /// Every object of the unit itself.
+    own: Vec<Value>,
     /// What Helm makes of the chart.
     templated: Vec<Value>,
 }
@@ -50,8 +54,8 @@ static RELEASES: LazyLock<Result<Vec<Release>, tools::NotRun>> = LazyLock::new(|
         fs::write(&values, unit.values.to_string()).unwrap();
         let output = helm(&["template"], unit.chart, &unit.namespace, Some(&values));
         assert!(output.status.success(), "{}: {}", unit.path, fleet::text(&output.stderr));
-        let Unit { path, chart, namespace, values, tree } = unit;
-        Release { unit: path, chart, namespace, values, tree, templated: read(&output.stdout) }
+        let Unit { path, chart, namespace, values, tree, own } = unit;
+        Release { unit: path, chart, namespace, values, tree, own, templated: read(&output.stdout) }
     });
     Ok(releases.collect())
 });
@@ -62,6 +66,7 @@ struct Unit {
     namespace: String,
     values: Value,
     tree: Vec<Value>,
+    own: Vec<Value>,
 }
 
 /// The units of a fleet that install a chart, from its golden tree.
@@ -89,6 +94,11 @@ fn units(case: &fleet::Fleet) -> Vec<Unit> {
             chart,
             values: values.unwrap_or_else(|| panic!("{path} has values")),
             tree: here.cloned().collect(),
+            own: tree
+                .iter()
+                .filter(|(path, _)| path.ends_with(".yaml") && path.rsplit_once('/').unwrap().0 == unit)
+                .flat_map(|(_, bytes)| read(bytes))
+                .collect(),
             namespace,
         });
     }
