@@ -71,6 +71,18 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// For pull requests; at most 65,536 characters.
+    Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for the test views of CI systems.
+    Junit,
+    /// GitLab Code Quality.
+    Gitlab,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// One page that needs nothing else.
+    Html,
 }
 
 impl std::str::FromStr for OutputSpec {
@@ -250,7 +262,7 @@ pub struct PackageArgs {
 /// Arguments of `charts push`.
 #[derive(Debug, Clone, Args)]
 pub struct PushArgs {
-    /// Where the charts go: oci://HOST[:PORT]/PATH
+    /// Where the charts go, such as oci://ghcr.io/example/charts
     pub url: Destination,
     /// Charts by name; all if none is given
     #[arg(value_name = "CHART")]

@@ -1,4 +1,4 @@
-//! Where charts go: `oci://HOST[:PORT]/PATH`.
+//! Where charts go: a host and a path after `oci://`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -12,11 +12,11 @@ mod screen;
 mod timings;
 mod watch;
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{Cli, Command, SchemaKind};
+use crate::cli::{ChartsCommand, Cli, Command, Format, SchemaKind};
 use crate::config::Kind;
-use crate::error::{Result, exit};
+use crate::error::{Error, Result, exit};
 pub use screen::Screen;
 
 /// Version of the program with the commit that it was built from.
@@ -30,6 +30,25 @@ pub fn version() -> &'static str {
 /// What kept the command from doing its work.
 pub fn run(cli: Cli) -> Result<u8> {
     let screen = Screen::new(&cli.global);
+    let known = formats(&cli.command);
+    if let Some(spec) = cli.global.output.iter().find(|spec| !known.contains(&spec.format)) {
+        let name = |format: &Format| format.to_possible_value().map(|value| value.get_name().to_owned());
+        let error = Error::usage(format!("this command has no {} report", name(&spec.format).unwrap_or_default()));
+        let names: Vec<String> = known.iter().filter_map(name).collect();
+        return Err(error.hint(if names.is_empty() {
+            "drop -o".into()
+        } else {
+            format!("formats: {}", names.join(", "))
+        }));
+    }
+    let prints = match &cli.command {
+        Command::List | Command::Show(_) | Command::Compat(_) => true,
+        Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),
+        _ => false,
+    };
+    if prints && cli.global.output.iter().any(|spec| spec.path.is_some()) {
+        return Err(Error::usage("this command prints to standard output only").hint("redirect it: > FILE"));
+    }
     let code = match cli.command {
         Command::Init(args) => init::run(&screen, &args)?,
         Command::Schema(args) => {
@@ -57,6 +76,17 @@ pub fn run(cli: Cli) -> Result<u8> {
         }
     };
     Ok(if code == exit::FINDINGS && !screen.global().exit_code { exit::OK } else { code })
+}
+
+/// The formats in which a command can report.
+fn formats(command: &Command) -> &'static [Format] {
+    match command {
+        Command::Check | Command::Render(_) | Command::Watch(_) | Command::Charts(ChartsCommand::Verify(_)) => {
+            Format::value_variants()
+        }
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Format::Text, Format::Json],
+        Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
+    }
 }
 
 /// Folder for what can be made again: clones of remote repositories.

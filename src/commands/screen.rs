@@ -72,6 +72,12 @@ impl Screen {
             let text = match spec.format {
                 Format::Text => report::text(report, source, style, self.detail()),
                 Format::Json => report::json(report, super::version()),
+                Format::Markdown => report::markdown(report),
+                Format::Sarif => report::sarif(report, super::version()),
+                Format::Junit => report::junit(report),
+                Format::Gitlab => report::gitlab(report),
+                Format::Github => report::github(report),
+                Format::Html => report::html(report, super::version()),
             };
             match &spec.path {
                 None => self.print(&text)?,

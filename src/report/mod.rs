@@ -1,9 +1,22 @@
 //! One report model, many formats.
 
+mod github;
+mod gitlab;
+mod html;
 mod json;
+mod junit;
+mod markdown;
+mod order;
+mod sarif;
 mod text;
 
+pub use github::github;
+pub use gitlab::gitlab;
+pub use html::html;
 pub use json::json;
+pub use junit::junit;
+pub use markdown::{MOST as MARKDOWN_MOST, markdown};
+pub use sarif::sarif;
 pub use text::{Detail, Style, text};
 
 use crate::check::Verdict;

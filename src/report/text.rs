@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Report;
+use super::order::counted;
 use crate::finding::{Finding, Location, Severity};
 use crate::secrets::leak;
 use crate::source::Source;
@@ -68,10 +69,6 @@ fn rest(rule: &str, more: &[&Finding]) -> String {
     names.truncate(SHOWN.1);
     let names = if names.is_empty() { String::new() } else { format!(": {}{dots}", leak::mask(&names.join(", "))) };
     format!("... and {} more of {rule}{names} (-v shows each)", more.len())
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 fn one(finding: &Finding, source: &Source, renderer: &Renderer) -> String {
