@@ -50,7 +50,7 @@ fn case(finding: &Finding) -> TestCase {
     status.set_type(finding.rule);
     status.set_description(sentence(finding));
     let mut case = TestCase::new(format!("{}{place}{object}", finding.rule), status);
-    case.set_classname(finding.tenant.as_ref().map_or_else(|| "fleet".into(), |tenant| XmlString::new(tenant)));
+    case.set_classname(finding.tenant.as_ref().map_or_else(|| "fleet".into(), XmlString::new));
     case
 }
 
