@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 
+use crate::charts::Destination;
+
 /// Renders a fleet of MSSP tenants into Kubernetes manifests, proves them, commits them, and tells what drifted.
 #[derive(Debug, Parser)]
 #[command(name = "tenantry", version = crate::commands::version(), max_term_width = 120, disable_help_subcommand = true)]
@@ -134,6 +136,9 @@ pub enum Command {
     /// What may talk to what, why, and whether that is what should be
     #[command(subcommand)]
     Network(NetworkCommand),
+    /// Verify, pack, publish and pin the charts in charts/
+    #[command(subcommand)]
+    Charts(ChartsCommand),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }
@@ -379,4 +384,60 @@ pub struct CompletionArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// What to do with the charts.
+#[derive(Debug, Subcommand)]
+pub enum ChartsCommand {
+    /// Whether the vendored subcharts are what was reviewed; names the file that is not
+    Verify(VerifyArgs),
+    /// Write each chart's archive: the same files give the same bytes
+    Package(PackageArgs),
+    /// Publish the charts; a published version is never overwritten
+    Push(PushArgs),
+    /// Lock the tags of the charts' images to digests
+    Pin(PinArgs),
+}
+
+/// Arguments of `charts verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Record what the charts vendor now in charts/digests.yaml, after a review
+    #[arg(long)]
+    pub update: bool,
+}
+
+/// Arguments of `charts package`.
+#[derive(Debug, Clone, Args)]
+pub struct PackageArgs {
+    /// Charts by name; all if none is given
+    #[arg(value_name = "CHART")]
+    pub charts: Vec<String>,
+    /// Folder that takes the archives
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `charts push`.
+#[derive(Debug, Clone, Args)]
+pub struct PushArgs {
+    /// Where the charts go, such as oci://ghcr.io/example/charts
+    pub url: Destination,
+    /// Charts by name; all if none is given
+    #[arg(value_name = "CHART")]
+    pub charts: Vec<String>,
+    /// Speak HTTP without TLS; for registries on this machine only
+    #[arg(long)]
+    pub plain_http: bool,
+}
+
+/// Arguments of `charts pin`.
+#[derive(Debug, Clone, Args)]
+pub struct PinArgs {
+    /// Charts by name; all if none is given
+    #[arg(value_name = "CHART")]
+    pub charts: Vec<String>,
+    /// Speak HTTP without TLS; for registries on this machine only
+    #[arg(long)]
+    pub plain_http: bool,
 }

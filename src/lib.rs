@@ -11,10 +11,11 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace` and `yaml` are
-//! the core: they know no file system, environment, clock or network. `source`, `output` and `cluster` are edges;
-//! `commands` joins edges and core.
+//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
+//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
+//! are edges; `commands` joins edges and core.
 
+pub mod charts;
 pub mod check;
 pub mod cli;
 pub mod cluster;
@@ -33,4 +34,5 @@ pub mod report;
 pub mod secrets;
 pub mod source;
 pub mod trace;
+pub mod vendored;
 pub mod yaml;

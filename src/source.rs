@@ -1,5 +1,7 @@
 //! Reads the files of a fleet: bounded, inside the root only, as text with `\n` line ends.
 
+mod charts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
@@ -10,7 +12,10 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Location};
+use crate::vendored;
 use crate::yaml::Span;
+
+pub use charts::charts;
 
 /// Largest file that is read, in bytes. A tenant file has about two thousand.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -20,6 +25,8 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Source {
     /// Text of every file: UTF-8 without byte order mark, lines ended by `\n`.
     pub files: BTreeMap<String, String>,
+    /// Bytes of every file below `charts/`.
+    pub charts: vendored::Files,
     /// Files that could not be taken, and why.
     pub findings: Vec<Finding>,
 }
@@ -28,7 +35,7 @@ impl Source {
     /// A source from memory, for callers that have the texts already.
     pub fn from_texts<P: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
         let files = files.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
-        Self { files, findings: Vec::new() }
+        Self { files, ..Self::default() }
     }
 
     /// The text of a file.
@@ -46,7 +53,7 @@ impl Source {
 }
 
 /// Reads the fleet in a folder: `install.yaml`, `compatibility.yaml`, `tenants/*.yaml`, `policies/**`, `templates/**`
-/// and the contracts of the charts (`charts/*/Chart.yaml`, `charts/*/values.schema.json`, `charts/*/values.yaml`).
+/// and `charts/**`: the contracts of the charts as text, all of their files as bytes.
 ///
 /// # Errors
 /// The folder is no fleet or cannot be read. What is wrong with single files is found in [`Source::findings`].
@@ -87,6 +94,7 @@ pub fn load(root: &Path) -> Result<Source> {
             Err(finding) => source.findings.push(*finding),
         }
     }
+    charts::read(&root, &mut source);
     source.findings.sort();
     Ok(source)
 }

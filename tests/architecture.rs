@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 13] = [
+const CORE: [&str; 14] = [
     "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
-    "drift", "trace",
+    "drift", "trace", "vendored",
 ];
 
 /// What the core never names, and what it would be.

@@ -77,7 +77,7 @@ fn run(page: &Path, commands: &[Line]) {
         return;
     }
     let scratch = tempfile::tempdir().unwrap();
-    copy(Path::new(ROOT), scratch.path(), &["install.yaml", "compatibility.yaml", "tenants", "policies"]);
+    copy(Path::new(ROOT), scratch.path(), &["install.yaml", "compatibility.yaml", "tenants", "policies", "charts"]);
     let mut script = String::from("set -u\n");
     for line in commands {
         let Line { number, command, exit } = line;

@@ -3,6 +3,7 @@
 //! The checks are a table; none knows another. A check that could not run is never a pass. Only [`run`] makes a
 //! [`Verified`], and only a [`Verified`] can be written.
 
+mod charts;
 pub mod network;
 mod output;
 mod values;
@@ -54,7 +55,8 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 6] = [
+pub static CHECKS: [Check; 7] = [
+    Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },

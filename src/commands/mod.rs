@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod charts;
 mod check;
 mod drift;
 pub mod fleet;
@@ -15,7 +16,7 @@ mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{Cli, Command, Format, NetworkCommand, SchemaKind};
+use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind};
 use crate::config::Kind;
 use crate::error::{Error, Result, exit};
 pub use screen::Screen;
@@ -42,9 +43,12 @@ pub fn run(cli: Cli) -> Result<u8> {
             format!("formats: {}", names.join(", "))
         }));
     }
-    if let Command::List | Command::Show(_) | Command::Compat(_) = cli.command
-        && cli.global.output.iter().any(|spec| spec.path.is_some())
-    {
+    let prints = match &cli.command {
+        Command::List | Command::Show(_) | Command::Compat(_) => true,
+        Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),
+        _ => false,
+    };
+    if prints && cli.global.output.iter().any(|spec| spec.path.is_some()) {
         return Err(Error::usage("this command prints to standard output only").hint("redirect it: > FILE"));
     }
     let code = match cli.command {
@@ -68,6 +72,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Drift(args) => drift::run(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
+        Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);
@@ -82,15 +87,17 @@ pub fn run(cli: Cli) -> Result<u8> {
 fn formats(command: &Command) -> &'static [Format] {
     use Format::{Csv, Dot, Github, Gitlab, Html, Json, Junit, Markdown, Sarif, Svg, Text};
     match command {
-        Command::Check | Command::Render(_) | Command::Watch(_) | Command::Drift(_) => {
-            &[Text, Json, Markdown, Sarif, Junit, Gitlab, Github, Html]
-        }
+        Command::Check
+        | Command::Render(_)
+        | Command::Watch(_)
+        | Command::Drift(_)
+        | Command::Charts(ChartsCommand::Verify(_)) => &[Text, Json, Markdown, Sarif, Junit, Gitlab, Github, Html],
         Command::Network(NetworkCommand::Connections(_) | NetworkCommand::Diff(_)) => {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::List | Command::Show(_) | Command::Compat(_) => &[Text, Json],
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }
 }

@@ -32,32 +32,38 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Image reference; a digest wins over a tag. Takes {repository, tag, digest}. */}}
+{{/*
+Image reference; a digest wins over a tag, and the chart's own images.lock.yaml says which bytes a tag stands for.
+Takes {root, image: {repository, tag, digest}}.
+*/}}
 {{- define "soctalk-system.image" -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
+{{- $tagged := printf "%v:%v" .image.repository .image.tag -}}
+{{- $lock := .root.Files.Get "images.lock.yaml" | fromYaml -}}
+{{- $digest := .image.digest | default (get ($lock.images | default dict) $tagged) -}}
+{{- if $digest -}}
+{{ .image.repository }}@{{ $digest }}
 {{- else -}}
-{{ .repository }}:{{ .tag }}
+{{ $tagged }}
 {{- end -}}
 {{- end }}
 
 {{/* Image of one of SocTalk's own containers. Takes {root, component}. */}}
 {{- define "soctalk-system.ownImage" -}}
 {{- $own := get .root.Values.images .component -}}
-{{- include "soctalk-system.image" (dict
+{{- include "soctalk-system.image" (dict "root" .root "image" (dict
   "repository" ($own.repository | default (printf "%s/soctalk-%s" .root.Values.image.registry .component))
   "tag" ($own.tag | default .root.Values.image.tag)
-  "digest" $own.digest) -}}
+  "digest" $own.digest)) -}}
 {{- end }}
 
 {{/* Image of the migration: the API's where it has none of its own. */}}
 {{- define "soctalk-system.migrationImage" -}}
 {{- $own := .Values.images.migration -}}
 {{- if or $own.repository $own.tag $own.digest -}}
-{{- include "soctalk-system.image" (dict
+{{- include "soctalk-system.image" (dict "root" . "image" (dict
   "repository" ($own.repository | default .Values.images.api.repository | default (printf "%s/soctalk-api" .Values.image.registry))
   "tag" ($own.tag | default .Values.image.tag)
-  "digest" $own.digest) -}}
+  "digest" $own.digest)) -}}
 {{- else -}}
 {{- include "soctalk-system.ownImage" (dict "root" . "component" "api") -}}
 {{- end -}}
@@ -225,7 +231,7 @@ after a rollback. It works however a release is applied, with hooks or without.
 */}}
 {{- define "soctalk-system.waitForSchema" -}}
 - name: wait-for-schema
-  image: {{ include "soctalk-system.image" .Values.images.postgres }}
+  image: {{ include "soctalk-system.image" (dict "root" . "image" .Values.images.postgres) }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   command: [/bin/sh, -c]
   args:

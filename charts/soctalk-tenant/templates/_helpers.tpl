@@ -42,12 +42,18 @@ annotations:
 {{- eq .root.Values.tenant.state "suspended" | ternary 0 1 -}}
 {{- end }}
 
-{{/* Image reference; a digest wins over a tag. Takes {repository, tag, digest}. */}}
+{{/*
+Image reference; a digest wins over a tag, and the chart's own images.lock.yaml says which bytes a tag stands for.
+Takes {root, image: {repository, tag, digest}}.
+*/}}
 {{- define "soctalk-tenant.image" -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
+{{- $tagged := printf "%v:%v" .image.repository .image.tag -}}
+{{- $lock := .root.Files.Get "images.lock.yaml" | fromYaml -}}
+{{- $digest := .image.digest | default (get ($lock.images | default dict) $tagged) -}}
+{{- if $digest -}}
+{{ .image.repository }}@{{ $digest }}
 {{- else -}}
-{{ .repository }}:{{ .tag }}
+{{ $tagged }}
 {{- end -}}
 {{- end }}
 

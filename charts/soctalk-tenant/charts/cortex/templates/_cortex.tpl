@@ -61,7 +61,7 @@ spec:
       initContainers:
         # Cortex offers every analyzer of its catalogue; the allow-list is what is copied into it.
         - name: select-analyzers
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           command: [/bin/bash, /scripts/select-analyzers.sh]
           args:
@@ -75,7 +75,7 @@ spec:
             - { name: analyzers, mountPath: /analyzers }
       containers:
         - name: cortex
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           command: [/bin/bash, /scripts/start.sh]
           env:

@@ -53,7 +53,7 @@ spec:
         {{- include "soctalk-tenant.podSecurity" (dict "uid" 1000 "gid" 0 "fsGroup" 1000) | nindent 8 }}
       containers:
         - name: elasticsearch
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           env:
             - name: ES_JAVA_OPTS

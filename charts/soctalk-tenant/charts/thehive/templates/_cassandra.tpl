@@ -50,7 +50,7 @@ spec:
         {{- include "soctalk-tenant.podSecurity" (dict "uid" 999 "gid" 999 "fsGroup" 999) | nindent 8 }}
       containers:
         - name: cassandra
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           command: [/bin/bash, /scripts/start.sh]
           env:

@@ -59,7 +59,7 @@ spec:
         {{- include "soctalk-tenant.podSecurity" (dict "uid" 1000 "gid" 1000 "fsGroup" 1000) | nindent 8 }}
       containers:
         - name: wazuh-dashboard
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           env:
             - name: WAZUH_API_URL

@@ -53,7 +53,7 @@ spec:
       initContainers:
         # OpenSearch wants bcrypt hashes and the administrator's subject; the Secrets hold a password and a certificate.
         - name: prepare
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           command: [/bin/bash, /scripts/prepare.sh]
           env:
@@ -70,7 +70,7 @@ spec:
             - { name: generated, mountPath: /generated }
       containers:
         - name: wazuh-indexer
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           command: [/bin/bash, /scripts/start.sh]
           env:

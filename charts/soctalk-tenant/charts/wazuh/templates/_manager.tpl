@@ -57,7 +57,7 @@ spec:
           type: RuntimeDefault
       containers:
         - name: wazuh-manager
-          image: {{ include "soctalk-tenant.image" .values.image }}
+          image: {{ include "soctalk-tenant.image" (dict "root" .root "image" .values.image) }}
           imagePullPolicy: IfNotPresent
           env:
             - name: INDEXER_URL
