@@ -16,6 +16,9 @@ const OWN: &str = env!("CARGO_MANIFEST_DIR");
 const LONG: usize = 3;
 const SHORT: usize = 9;
 
+#[path = "support/fleet.rs"]
+mod fleet;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str| arguments.iter().position(|found| found == name).and_then(|at| arguments.get(at + 1));
@@ -77,60 +80,17 @@ fn times(ran: &Ran) -> String {
     ran.said.lines().filter(is_time).collect::<Vec<_>>().join("\n")
 }
 
-/// A fleet with the variety of this repository's: its tenants in turn, each with its own slug, id, ports and address.
 fn generate(fleet: &Path, tenants: usize) {
     let _ = fs::remove_dir_all(fleet);
-    fs::create_dir_all(fleet.join("tenants")).unwrap();
-    let own = |path: &str| fs::read_to_string(Path::new(OWN).join(path)).unwrap();
-    let install = own("install.yaml")
-        .replace("from: 15140, to: 15339", "from: 1024, to: 65535")
-        .replace("poolSize: 64", "poolSize: 100000")
-        .replace("cpu: \"96\", memory: 384Gi", "cpu: \"1000000\", memory: 10000Ti")
-        .replace("cpu: \"64\", memory: 256Gi", "cpu: \"1000000\", memory: 10000Ti");
-    fs::write(fleet.join("install.yaml"), install).unwrap();
-    fs::write(fleet.join("compatibility.yaml"), own("compatibility.yaml")).unwrap();
-    for folder in ["policies/admission", "policies/rotation"] {
-        fs::create_dir_all(fleet.join(folder)).unwrap();
-        for entry in fs::read_dir(Path::new(OWN).join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, fleet.join(folder).join(path.file_name().unwrap())).unwrap();
-        }
+    for (path, text) in fleet::files(tenants) {
+        let path = fleet.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
-    let mut samples: Vec<PathBuf> =
-        fs::read_dir(Path::new(OWN).join("tenants")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    samples.sort();
-    let samples: Vec<String> = samples.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    for number in 0..tenants {
-        fs::write(tenant_file(fleet, number), tenant(&samples[number % samples.len()], number)).unwrap();
-    }
-}
-
-fn tenant_file(fleet: &Path, number: usize) -> PathBuf {
-    fleet.join(format!("tenants/t{number:05}.yaml"))
-}
-
-/// A sample with everything replaced that belongs to one tenant only.
-fn tenant(sample: &str, number: usize) -> String {
-    let port = 1024 + 2 * (number % 32_000);
-    let line = |line: &str| match line.trim_start().split_once(' ') {
-        Some(("id:", _)) => format!("  id: 0b6f7d1a-8f4e-4c57-9d2a-{number:012x}"),
-        Some(("slug:", _)) => format!("  slug: t{number:05}"),
-        Some(("displayName:", name)) => format!("  displayName: {} {number}\"", quoted(name)),
-        Some(("edgePorts:", _)) => format!("  edgePorts: {{ events: {port}, enrollment: {} }}", port + 1),
-        Some(("loadBalancerAddress:", _)) => {
-            format!("  loadBalancerAddress: 198.18.{}.{}", number / 250 % 250, number % 250 + 1)
-        }
-        _ => line.to_owned(),
-    };
-    sample.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}", name.trim_matches('"'))
 }
 
 fn change_one(fleet: &Path, number: usize, times: usize) {
-    let path = tenant_file(fleet, number);
+    let path = fleet.join(fleet::file(number));
     let text = fs::read_to_string(&path).unwrap();
     let name = |line: &str| match line.contains("displayName:") {
         true => format!("  displayName: Renamed {times}"),
@@ -173,7 +133,7 @@ fn helm(folder: &Path, own: f64) {
         return;
     }
     let release = ["-C", folder.join("rendered.git").to_str().unwrap(), "show", ""].map(str::to_owned);
-    let release = [&release[..3], &["main:clusters/eu-1/tenants/t00000/helmrelease.yaml".to_owned()]].concat();
+    let release = [&release[..3], &[format!("main:{}/helmrelease.yaml", fleet::FIRST)]].concat();
     let text = Command::new("git").args(release).output().unwrap().stdout;
     let text = String::from_utf8(text).unwrap();
     let values = text.split_once("\n  values:\n").expect("the release has values").1;

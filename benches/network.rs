@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,23 +19,23 @@ use tenantry::render::{self, RenderedUnit, Templates};
 use tenantry::source::Source;
 use tenantry::{config, plan};
 
-/// Tenants of a cluster: what the policy map of its orchestrator can hold.
-const A_CLUSTER: usize = 2_500;
+#[path = "support/fleet.rs"]
+mod fleet;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let given = arguments.iter().position(|found| found == "--tenants").and_then(|at| arguments.get(at + 1));
     let many: usize = given.map_or(10_000, |count| count.parse().expect("--tenants takes a number"));
-    let few = fleet(many / 10);
-    let all = fleet(many);
+    let few = measure(many / 10);
+    let all = measure(many);
     row(&format!("growth of the proof, {} to {many} tenants", many / 10), all, Some((few, "the smaller")));
     hundred();
     folder();
 }
 
 /// Renders and proves a fleet; says how long both took, and returns the proof's time.
-fn fleet(tenants: usize) -> Duration {
-    let source = generate(tenants);
+fn measure(tenants: usize) -> Duration {
+    let source = Source::from_texts(fleet::files(tenants));
     with_rendered(&source, |input, rendered| {
         let start = Instant::now();
         let proofs: Vec<_> = scopes(input)
@@ -57,7 +56,7 @@ fn fleet(tenants: usize) -> Duration {
 
 /// Every pair of a cluster of a hundred tenants.
 fn hundred() {
-    let source = generate(100);
+    let source = Source::from_texts(fleet::files(100));
     with_rendered(&source, |input, _| {
         let scopes = scopes(input).unwrap();
         let list = |scope: &Scope<'_>| {
@@ -124,50 +123,6 @@ fn with_rendered<T>(source: &Source, then: impl FnOnce(&Input<'_>, Duration) -> 
         (Arc::new(units), Arc::default(), BTreeSet::new());
     let input: Input<'_> = check::Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled };
     then(&input, rendered)
-}
-
-/// A fleet with the variety of this repository's: its tenants in turn, on as many clusters as they need.
-fn generate(tenants: usize) -> Source {
-    let own = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    let mut install = own("install.yaml").replace("{ from: 15140, to: 15339 }", "{ from: 1024, to: 65023 }");
-    install.truncate(install.find("\nclusters:").unwrap());
-    install += "\nclusters:\n";
-    for number in 0..tenants.div_ceil(A_CLUSTER) {
-        install += &format!("  - {{ name: c{number}, region: eu, edgeAddress: 203.0.113.{} }}\n", number + 1);
-    }
-    let mut samples: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tenants"))
-        .unwrap()
-        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
-        .collect();
-    samples.sort();
-    let mut files =
-        vec![("install.yaml".to_owned(), install), ("compatibility.yaml".to_owned(), own("compatibility.yaml"))];
-    for folder in ["policies/rotation"] {
-        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            files.push((format!("{folder}/{name}"), own(&format!("{folder}/{name}"))));
-        }
-    }
-    let tenant =
-        |number: usize| (format!("tenants/t{number:05}.yaml"), tenant(&samples[number % samples.len()], number));
-    files.extend((0..tenants).map(tenant));
-    Source::from_texts(files)
-}
-
-/// A sample with everything replaced that belongs to one tenant only.
-fn tenant(sample: &str, number: usize) -> String {
-    let port = 1024 + 2 * (number % 32_000);
-    let line = |line: &str| match line.trim_start().split_once(' ') {
-        Some(("id:", _)) => format!("  id: 0b6f7d1a-8f4e-4c57-9d2a-{number:012x}"),
-        Some(("slug:", _)) => format!("  slug: t{number:05}"),
-        Some(("cluster:", _)) => format!("  cluster: c{}", number / A_CLUSTER),
-        Some(("edgePorts:", _)) => format!("  edgePorts: {{ events: {port}, enrollment: {} }}", port + 1),
-        Some(("loadBalancerAddress:", _)) => {
-            format!("  loadBalancerAddress: 198.18.{}.{}", number / 250 % 250, number % 250 + 1)
-        }
-        _ => line.to_owned(),
-    };
-    sample.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn row(name: &str, time: Duration, against: Option<(Duration, &str)>) {

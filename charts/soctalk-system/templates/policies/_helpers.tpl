@@ -51,8 +51,13 @@ labels:
     {{- end }}
   toPorts:
     {{- $ports | nindent 4 }}
-{{- if $nodeLocal.cidrs }}
+{{- with $nodeLocal.cidrs }}
+{{- /* Cilium takes the address for its host's or for one outside, depending on which of the two it met first. */}}
 - toEntities: [host]
+  toPorts:
+    {{- $ports | nindent 4 }}
+- toCIDR:
+    {{- toYaml . | nindent 4 }}
   toPorts:
     {{- $ports | nindent 4 }}
 {{- end }}
@@ -72,10 +77,22 @@ labels:
 [soctalk-api, soctalk-controller, soctalk-migrate, soctalk-orchestrator]
 {{- end }}
 
-{{/* Who calls hosts outside by name, and so resolves names through Cilium's DNS proxy. */}}
+{{/* Who resolves names. */}}
+{{- define "soctalk-system.resolvingPods" -}}
+{{- $all := concat (include "soctalk-system.databaseClients" . | fromYamlArray) (list "wazuh-edge-haproxy") -}}
+{{- $all = append $all (ternary "soctalk-egress-proxy" "soctalk-preinstall" (eq (include "soctalk-system.calico" .) "true")) -}}
+{{- $all | sortAlpha | toJson -}}
+{{- end }}
+
+{{/*
+Who resolves names through Cilium's DNS proxy: who calls hosts outside by name, and everybody where a cache on the
+host answers, which no NetworkPolicy can name.
+*/}}
 {{- define "soctalk-system.fqdnPods" -}}
 {{- if include "soctalk-system.calico" . -}}
 []
+{{- else if dig "nodeLocal" "cidrs" (list) .Values.networkPolicies.dns -}}
+{{ include "soctalk-system.resolvingPods" . }}
 {{- else if .Values.postgres.enabled -}}
 [soctalk-orchestrator]
 {{- else -}}
@@ -85,8 +102,7 @@ labels:
 
 {{/* Who resolves names in the cluster only. */}}
 {{- define "soctalk-system.dnsPods" -}}
-{{- $all := concat (include "soctalk-system.databaseClients" . | fromYamlArray) (list "wazuh-edge-haproxy") -}}
-{{- $all = append $all (ternary "soctalk-egress-proxy" "soctalk-preinstall" (eq (include "soctalk-system.calico" .) "true")) -}}
+{{- $all := include "soctalk-system.resolvingPods" . | fromJsonArray -}}
 {{- range include "soctalk-system.fqdnPods" . | fromYamlArray -}}
 {{- $all = without $all . -}}
 {{- end -}}

@@ -64,8 +64,13 @@ labels:
     {{- end }}
   toPorts:
     {{- $ports | nindent 4 }}
-{{- if $nodeLocal.cidrs }}
+{{- with $nodeLocal.cidrs }}
+{{- /* Cilium takes the address for its host's or for one outside, depending on which of the two it met first. */}}
 - toEntities: [host]
+  toPorts:
+    {{- $ports | nindent 4 }}
+- toCIDR:
+    {{- toYaml . | nindent 4 }}
   toPorts:
     {{- $ports | nindent 4 }}
 {{- end }}
