@@ -7,11 +7,10 @@
 //! under it, length of the JSON text, the file's value as JSON. Integers are little-endian.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::manifest::Digest;
+use crate::manifest::{ByHash, Digest};
 
 const MAGIC: &[u8; 8] = b"tnmemo01";
 const DIGEST: usize = 32;
@@ -33,25 +32,7 @@ struct Learnt {
     inputs: HashMap<Digest, Inputs>,
 }
 
-type ByDigest<T> = HashMap<Digest, T, BuildHasherDefault<First>>;
-
-/// Hashes a digest to its first bytes, since it is a hash.
-#[derive(Debug, Default)]
-struct First(u64);
-
-impl Hasher for First {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+type ByDigest<T> = ByHash<Digest, T>;
 
 impl Memo {
     /// Reads what [`Memo::encode`] of the same build wrote; anything else is an empty memo.

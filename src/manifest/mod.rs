@@ -1,7 +1,9 @@
 //! Kubernetes manifests: identity of objects, the rendered tree.
 
+pub mod hashed;
 pub mod object;
 pub mod tree;
 
+pub use hashed::ByHash;
 pub use object::{IdRef, ObjectId};
 pub use tree::{Changes, Digest, PROVENANCE, Provenance, Unit};

@@ -4,9 +4,7 @@
 //! Layout: magic, number of versions, versions (length and text), then records of tree id, digest of the inputs and
 //! number of the version, then SHA-256 of all before it. Integers are little-endian.
 
-use std::collections::HashMap;
 use std::fs;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +12,7 @@ use git2::Oid;
 
 use super::lock::{LOCK, Writer};
 use super::units::Intact;
+use crate::manifest::ByHash;
 use crate::manifest::tree::Digest;
 
 const MAGIC: &[u8; 8] = b"tnunits1";
@@ -27,25 +26,7 @@ pub(super) struct Cache {
 }
 
 /// By the bytes of the tree's id: what is known, and whether it was asked for or learnt in this run.
-type Known = HashMap<[u8; 20], (Intact, bool), BuildHasherDefault<First>>;
-
-/// Hashes an id to its first bytes, since it is a hash.
-#[derive(Debug, Default)]
-struct First(u64);
-
-impl Hasher for First {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+type Known = ByHash<[u8; 20], (Intact, bool)>;
 
 impl Cache {
     /// Reads the cache at a path; an absent or broken one is empty.
