@@ -234,9 +234,9 @@ fn tips(git: &Repository, target: &Target, remote: Option<&Remote>) -> Result<Ba
     let local = if here { refs::tip(git, &target.reference())? } else { None };
     let Some(remote) = remote else { return Ok(Baseline { tip: local, local, ..Baseline::default() }) };
     let there = remote.tip()?;
-    if let Some(there) = there
-        && git.find_commit(there).is_err()
-    {
+    // That its commit is here says nothing of its trees: another writer's fetch, or one that was killed, may have brought
+    // the one and not the others. A reference moves only once everything is here.
+    if there.is_some() && there != local && there != refs::tip(git, &remote.tracking)? {
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
         let _writer = Writer::of_file(&ours.join(LOCK))?;

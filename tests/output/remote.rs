@@ -97,6 +97,24 @@ fn a_push_that_is_overtaken_is_planned_again_on_the_new_tip() {
 }
 
 #[test]
+fn a_copy_that_has_a_commit_without_its_trees_is_completed() {
+    let place = Place::new();
+    let [file, _] = place.urls();
+    let (target, other) = (remote(&file), place.folder.path().join("other"));
+    committed(push(&target, &place.cache(), &fleet(&["acme"], "one")));
+    Repo::open(&target, Some(&other)).unwrap().baseline().unwrap();
+    let second = committed(push(&target, &place.cache(), &fleet(&["acme"], "two"))).commit.to_string();
+    // As a fetch leaves it that was killed, or is under way: it unpacks the commit before its trees.
+    let copy = std::fs::read_dir(other.join("repositories")).unwrap().next().unwrap().unwrap().path();
+    let commit = place.folder.path().join("commit");
+    std::fs::write(&commit, git(&place.bare, &["cat-file", "commit", &second]) + "\n").unwrap();
+    assert_eq!(git(&copy, &["hash-object", "-t", "commit", "-w", commit.to_str().unwrap()]), second);
+    let baseline = Repo::open(&target, Some(&other)).unwrap().baseline().unwrap();
+    assert_eq!(baseline.units.len(), 2);
+    committed(push(&target, &other, &fleet(&["acme"], "three")));
+}
+
+#[test]
 fn eight_writers_push_at_once_and_nothing_is_lost() {
     let place = Place::new();
     let [_, url] = place.urls();
