@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const OWN: &str = env!("CARGO_MANIFEST_DIR");
 /// Tenants of a cluster: what the policy map of its orchestrator can hold.
-const A_CLUSTER: usize = 2_500;
+const A_CLUSTER: usize = 1_000;
 
 /// Path of the folder in which the first tenant is rendered.
 #[allow(dead_code, reason = "one of the benches looks into it")]
