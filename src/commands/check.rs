@@ -1,6 +1,6 @@
 //! `check`: everything that `render` does, without writing.
 
-use super::fleet::{self, Checked};
+use super::fleet::{self, Checked, Counts};
 use super::memo;
 use super::screen::Screen;
 use super::timings::Timings;
@@ -36,17 +36,10 @@ pub fn run(screen: &Screen) -> Result<u8> {
 /// Plans, renders and checks the whole fleet.
 pub fn whole(loaded: &fleet::Loaded, timings: &mut Timings) -> Checked {
     let mut findings = loaded.findings.clone();
-    let nothing =
-        |findings| Checked { findings, verdicts: Vec::new(), verified: None, counts: fleet::Counts::default() };
     let Some(plan) = timings.step("plan", || fleet::plan(loaded, &mut findings)) else {
-        return nothing(sorted(findings));
+        return Checked::refused(findings, Counts::default());
     };
     let prepared = timings.step("prepare", || fleet::prepare(loaded, &plan, &mut findings));
-    let Some(prepared) = prepared else { return nothing(sorted(findings)) };
+    let Some(prepared) = prepared else { return Checked::refused(findings, Counts::default()) };
     fleet::check(loaded, &plan, &prepared, &|_| None, Vec::new(), findings, timings)
-}
-
-fn sorted(mut findings: Vec<crate::finding::Finding>) -> Vec<crate::finding::Finding> {
-    findings.sort();
-    findings
 }

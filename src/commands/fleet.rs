@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::finding::{Finding, any_error};
 use crate::manifest::{Changes, Digest};
 use crate::memo::Memo;
+use crate::plan::names::cluster_of;
 use crate::plan::{self, Plan};
 use crate::render::{self, Before, Job, Made, RenderedUnit, Templates};
 use crate::secrets::leak;
@@ -47,16 +48,19 @@ pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
 
 /// Validates the files of a fleet. What the memo knows held no secrets and was valid.
 fn parse(source: Source, memo: Memo) -> Loaded {
+    let (fleet, mut findings) = config::parse_with(&source, &memo);
     let files: Vec<(&str, &str)> = source.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let written = |path: &str| !path.starts_with("charts/");
-    let known =
-        |path: &str, text: &str| path.starts_with("tenants/") && memo.value(&Digest::of(text.as_bytes())).is_some();
+    let known = |path: &str| {
+        let slug = path.strip_prefix("tenants/").and_then(|name| name.strip_suffix(".yaml"));
+        let text = slug.and_then(|slug| fleet.as_ref()?.texts.get(slug));
+        text.is_some_and(|text| memo.value(text).is_some())
+    };
     let leaks: Vec<Finding> = files
         .par_iter()
-        .filter(|(path, text)| written(path) && !known(path, text))
+        .filter(|(path, _)| written(path) && !known(path))
         .flat_map_iter(|(path, text)| leak::findings(path, text))
         .collect();
-    let (fleet, mut findings) = config::parse_with(&source, &memo);
     let fleet = if leaks.is_empty() { fleet } else { None };
     findings.extend(leaks);
     findings.sort();
@@ -74,6 +78,14 @@ pub struct Checked {
     pub verified: Option<Verified>,
     /// What was counted.
     pub counts: Counts,
+}
+
+impl Checked {
+    /// What was refused before any check ran.
+    pub fn refused(mut findings: Vec<Finding>, counts: Counts) -> Self {
+        findings.sort();
+        Self { findings, verdicts: Vec::new(), verified: None, counts }
+    }
 }
 
 /// Numbers for the summary.
@@ -145,15 +157,13 @@ pub fn check(
     plan::place(&mut findings, &loaded.source);
     let counts = Counts { units: prepared.jobs.len(), rendered: units.len(), kinds: kinds(&units) };
     if any_error(&findings) {
-        findings.sort();
-        return Checked { findings, verdicts: Vec::new(), verified: None, counts };
+        return Checked::refused(findings, counts);
     }
     let (kept, settled) = match stay(prepared, &units, &keep, &remove, timings) {
         Ok(found) => found,
         Err(found) => {
             findings.extend(found);
-            findings.sort();
-            return Checked { findings, verdicts: Vec::new(), verified: None, counts };
+            return Checked::refused(findings, counts);
         }
     };
     let units = Arc::new(units);
@@ -180,17 +190,14 @@ fn stay(
     remove: &[String],
     timings: &mut Timings,
 ) -> Result<Stay, Vec<Finding>> {
-    fn cluster(path: &str) -> &str {
-        path.split('/').nth(1).unwrap_or_default()
-    }
     let touched: BTreeSet<&str> =
-        units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster(path))).collect();
+        units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster_of(path))).collect();
     let (stay, settled): (Vec<&Job<'_>>, Vec<&Job<'_>>) = prepared
         .jobs
         .iter()
         .filter(|job| keep.contains_key(&job.path))
-        .partition(|job| touched.contains(cluster(&job.path)));
-    let settled = settled.iter().map(|job| cluster(&job.path).to_owned()).collect();
+        .partition(|job| touched.contains(cluster_of(&job.path)));
+    let settled = settled.iter().map(|job| cluster_of(&job.path).to_owned()).collect();
     let part = |job: &&Job<'_>| job.part(&prepared.templates, check::network::needs);
     let made: Vec<_> = timings.step("unchanged", || stay.par_iter().map(part).collect());
     let (mut kept, mut findings) = (Vec::new(), Vec::new());

@@ -139,7 +139,7 @@ impl Screen {
         }
     }
 
-    /// Whether the first `-o` asks for a format.
+    /// Whether a format was asked for.
     pub fn wants(&self, format: Format) -> bool {
         self.global.output.iter().any(|spec| spec.format == format)
     }

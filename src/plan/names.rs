@@ -45,6 +45,11 @@ pub fn tenant_unit(cluster: &str, slug: &str) -> String {
     format!("clusters/{cluster}/tenants/{slug}")
 }
 
+/// Name of the cluster that a unit belongs to, by its path.
+pub fn cluster_of(unit: &str) -> &str {
+    unit.split('/').nth(1).unwrap_or_default()
+}
+
 /// Path of the control plane's unit.
 pub fn system_unit(cluster: &str) -> String {
     format!("clusters/{cluster}/system")

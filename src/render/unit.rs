@@ -10,6 +10,7 @@ use super::engine::{Rendered, Templates};
 use super::secrets::SecretsContext;
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef, ObjectId, Unit};
+use crate::plan::names::cluster_of;
 use crate::secrets::leak;
 
 /// A family of manifests: one template, one file, and exactly the objects that it must yield.
@@ -113,7 +114,7 @@ impl FileContent {
 impl RenderedUnit {
     /// Name of its cluster. Units of different clusters never meet.
     pub fn cluster(&self) -> &str {
-        self.path.split('/').nth(1).unwrap_or_default()
+        cluster_of(&self.path)
     }
 
     /// The unit as bytes, with its `kustomization.yaml`.
