@@ -1,12 +1,14 @@
 //! The command line.
 
 mod drift;
+mod schemas;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use schemas::{ImportArgs, SchemasCommand};
 
 use crate::charts::Destination;
 
@@ -139,6 +141,9 @@ pub enum Command {
     /// Verify, pack, publish and pin the charts in charts/
     #[command(subcommand)]
     Charts(ChartsCommand),
+    /// The schemas that manifests are held against: which kinds, and how to make more
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }

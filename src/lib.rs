@@ -11,11 +11,13 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
+//! `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
 //! are edges; `commands` joins edges and core.
 
 pub mod charts;
+pub mod blame;
+pub mod cel;
 pub mod check;
 pub mod cli;
 pub mod cluster;
@@ -31,8 +33,12 @@ pub mod output;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod schemas;
 pub mod secrets;
 pub mod source;
 pub mod trace;
 pub mod vendored;
 pub mod yaml;
+
+/// Version of the program; part of every unit's inputs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

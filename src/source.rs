@@ -142,6 +142,7 @@ fn is_wanted(folder: &str, name: &str) -> bool {
     match folder.split('/').next() {
         Some("templates") => name.ends_with(".tera"),
         Some("tenants") => name.ends_with(".yaml"),
+        _ if folder == "policies/schemas" => name.ends_with(".yaml") || name.ends_with(".json"),
         _ => name.ends_with(".yaml"),
     }
 }

@@ -6,6 +6,7 @@
 mod charts;
 pub mod network;
 mod output;
+pub mod schema;
 mod values;
 
 use std::collections::BTreeSet;
@@ -55,11 +56,12 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 7] = [
+pub static CHECKS: [Check; 8] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
+    Check { id: "schema", proves: "every object is what its kind allows", run: schema::check },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
     Check { id: "network", proves: "required flows work and forbidden ones are blocked", run: network::check },

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod check;
 pub mod connect;
+pub mod describe;
 pub mod discover;
 pub mod dump;
 pub mod list;
@@ -13,3 +14,4 @@ pub mod tree;
 pub use api::{Api, ApiError, Limits};
 pub use check::{CheckOptions, check};
 pub use connect::{Target, connect};
+pub use describe::{Described, describe};

@@ -21,7 +21,7 @@ use crate::secrets::leak;
 use crate::source::{self, Source};
 
 /// Version of the program; part of every unit's inputs.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = crate::VERSION;
 
 /// A fleet that was read, and what is to be said about it.
 #[derive(Debug)]

@@ -10,13 +10,14 @@ mod memo;
 mod network;
 mod origin;
 mod render;
+mod schemas;
 mod screen;
 mod timings;
 mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind};
+use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind, SchemasCommand};
 use crate::config::Kind;
 use crate::error::{Error, Result, exit};
 pub use screen::Screen;
@@ -44,7 +45,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         }));
     }
     let prints = match &cli.command {
-        Command::List | Command::Show(_) | Command::Compat(_) => true,
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Schemas(_) => true,
         Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),
         _ => false,
     };
@@ -73,6 +74,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Compat(args) => inspect::compat(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
+        Command::Schemas(command) => schemas::run(&screen, &command)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);
@@ -97,7 +99,12 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
+        Command::List
+        | Command::Show(_)
+        | Command::Compat(_)
+        | Command::Charts(_)
+        | Command::Schemas(SchemasCommand::List) => &[Text, Json],
+        Command::Schemas(SchemasCommand::Import(_)) => &[],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }
 }

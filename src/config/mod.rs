@@ -255,7 +255,7 @@ fn read_policies(
                 Ok(policy) => drop(rotation.insert(path.to_owned(), policy)),
                 Err(found) => take(found),
             }
-        } else if path.starts_with("policies/admission/") {
+        } else if path.starts_with("policies/admission/") && !path.starts_with(CASES) {
             match yaml::parse(text, Limits::MANIFEST) {
                 Ok(documents) => objects.extend(documents.into_iter().map(|document| PolicyObject {
                     file: path.to_owned(),
@@ -270,6 +270,9 @@ fn read_policies(
     }
     (rotation, objects)
 }
+
+/// Where a fleet keeps objects that its admission policies are tried with.
+pub const CASES: &str = "policies/admission/cases/";
 
 /// Where a fleet keeps its claims about the network.
 pub const CLAIMS_FILE: &str = "policies/network-claims.yaml";

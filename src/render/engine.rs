@@ -32,6 +32,7 @@ pub struct Templates {
 /// A template rendered with one set of values.
 #[derive(Debug, Clone)]
 pub struct Rendered {
+    template: &'static str,
     shape: Arc<Shape>,
     values: Vec<Value>,
 }
@@ -42,6 +43,21 @@ impl Rendered {
         let mut text = String::with_capacity(self.shape.room(&self.values));
         self.shape.write(&self.values, &mut text);
         text
+    }
+
+    /// Name of the template below `templates/`.
+    pub fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// The text without the values; many tenants share one.
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// The values, by the number of their hole.
+    pub fn values(&self) -> &[Value] {
+        &self.values
     }
 
     /// The manifests.
@@ -116,7 +132,7 @@ impl Templates {
     ///
     /// # Errors
     /// The template fails, or its text with holes is no YAML.
-    pub fn render(&self, name: &str, context: &Context) -> Result<Rendered, Finding> {
+    pub fn render(&self, name: &'static str, context: &Context) -> Result<Rendered, Finding> {
         HOLES.with_borrow_mut(Vec::clear);
         let text = self.tera.render(name, context);
         let mut values = HOLES.with_borrow_mut(std::mem::take);
@@ -124,7 +140,7 @@ impl Templates {
         let place = Location::file(format!("templates/{name}"));
         let text = text.map_err(|error| Finding::invalid("render/template", full(&error)).at(place))?;
         let shape = self.shape(name, text)?;
-        Ok(Rendered { shape, values })
+        Ok(Rendered { template: name, shape, values })
     }
 
     fn shape(&self, name: &str, text: String) -> Result<Arc<Shape>, Finding> {

@@ -24,6 +24,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 pub use engine::{Rendered, Templates};
+pub use shape::{Shape, fill, hole};
 pub use unit::{FileContent, RenderedUnit};
 
 use crate::config::Fleet;

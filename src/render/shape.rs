@@ -122,6 +122,11 @@ impl Shape {
         self.documents.iter().map(|document| fill(&document.value, values))
     }
 
+    /// The manifests with holes: texts that [`hole`] tells.
+    pub fn manifests(&self) -> impl Iterator<Item = &Value> {
+        self.documents.iter().map(|document| &document.value)
+    }
+
     /// The identities of the manifests with these values, without building the manifests.
     ///
     /// # Errors
@@ -205,7 +210,7 @@ impl Sink for Collector {
 }
 
 /// The number of the hole that a text is, if it is one.
-fn hole(text: &str) -> Option<usize> {
+pub fn hole(text: &str) -> Option<usize> {
     text.strip_prefix(OPEN)?.strip_suffix(CLOSE)?.parse().ok()
 }
 
@@ -250,7 +255,8 @@ pub fn with_labels(mut labels: Map<String, Value>) -> Value {
     labels.into()
 }
 
-fn fill(value: &Value, values: &[Value]) -> Value {
+/// A part of a manifest with the values in its holes.
+pub fn fill(value: &Value, values: &[Value]) -> Value {
     match value {
         Value::String(text) => match hole(text) {
             Some(index) => values.get(index).cloned().unwrap_or_default(),

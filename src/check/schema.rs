@@ -1,0 +1,285 @@
+//! Every rendered manifest against the schema of its kind and version, as strictly as the API server's field validation.
+//!
+//! Ten thousand tenants have a few dozen shapes. A shape is held against the schema once; of each manifest only the
+//! values in its holes are looked at.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::{Input, Outcome};
+use crate::blame::{Blame, Spot};
+use crate::finding::{Class, Finding, Location};
+use crate::manifest::ObjectId;
+use crate::render::{FileContent, Rendered, RenderedUnit, Shape, fill, hole};
+use crate::schemas::{Bundle, Catalog, Fault, FaultKind, Import, Open, Todo, whole};
+use crate::source::Source;
+use crate::yaml::{self, Limits};
+
+/// Where a fleet keeps schemas of its own: bundles (`.json`) and CustomResourceDefinitions (`.yaml`).
+pub const FOLDER: &str = "policies/schemas/";
+
+pub(super) fn check(input: &Input<'_>) -> Outcome {
+    let catalog = match catalog(input.source) {
+        Ok(catalog) => catalog,
+        Err(finding) => return Outcome::Ran(vec![*finding]),
+    };
+    let shapes = Shapes { catalog: &catalog, known: RwLock::default() };
+    let found: Vec<Raw> =
+        input.units.par_iter().enumerate().flat_map_iter(|(unit, rendered)| of_unit(&shapes, unit, rendered)).collect();
+    Outcome::Ran(findings(input, found))
+}
+
+/// The program's schemas and the fleet's own.
+///
+/// # Errors
+/// A file that is no bundle and holds no definitions.
+pub fn catalog(source: &Source) -> Result<Catalog, Box<Finding>> {
+    let mut catalog = Catalog::own().map_err(|reason| {
+        Box::new(Finding::error("schema/bundle", Class::Incomplete, format!("the program's own schemas: {reason}")))
+    })?;
+    for (path, text) in source.below(FOLDER) {
+        let refuse = |message: String, place: Location| {
+            let finding = Finding::invalid("schema/bundle", format!("{path}: {message}")).at(place);
+            Box::new(finding.hint("make a bundle with `tenantry schemas import`, or put a CustomResourceDefinition here"))
+        };
+        if path.ends_with(".json") {
+            catalog.add(Bundle::parse(text).map_err(|reason| refuse(reason, Location::file(path)))?);
+            continue;
+        }
+        let documents = yaml::parse(text, Limits::MANIFEST)
+            .map_err(|error| refuse(error.message, Location::new(path, error.span)))?;
+        let mut import = Import::default();
+        import.source(path);
+        for document in documents {
+            let value = document.root.to_json();
+            if !value.is_null() {
+                let place = Location::new(path, document.root.span);
+                import.definition(&value).map_err(|error| refuse(error.to_string(), place))?;
+            }
+        }
+        let bundle = import.text().map_err(|error| error.to_string()).and_then(|text| Bundle::parse(&text));
+        catalog.add(bundle.map_err(|reason| refuse(reason, Location::file(path)))?);
+    }
+    Ok(catalog)
+}
+
+/// Shapes that were held against their schemas.
+struct Shapes<'c> {
+    catalog: &'c Catalog,
+    known: RwLock<HashMap<usize, Arc<Vec<Judged<'c>>>>>,
+}
+
+/// A manifest of a shape, held against its schema.
+struct Judged<'c> {
+    verdict: Known,
+    faults: Vec<Fault>,
+    todo: Vec<(Todo<'c>, Part)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Its kind has a schema.
+    Yes,
+    /// It has none.
+    No,
+    /// The kind itself is a value: each manifest is looked at as a whole.
+    ByValue,
+}
+
+/// What is looked at.
+enum Part {
+    Hole(usize),
+    Tree(Value),
+}
+
+/// A fault of a manifest.
+struct Raw {
+    unit: usize,
+    template: Option<&'static str>,
+    object: ObjectId,
+    /// Where all manifests of a shape have it: the shape and the number of the manifest.
+    shared: Option<(usize, usize)>,
+    /// None: the kind has no schema.
+    fault: Option<Fault>,
+}
+
+impl<'c> Shapes<'c> {
+    fn judged(&self, shape: &Arc<Shape>) -> Arc<Vec<Judged<'c>>> {
+        let key = Arc::as_ptr(shape) as usize;
+        if let Ok(known) = self.known.read()
+            && let Some(judged) = known.get(&key)
+        {
+            return Arc::clone(judged);
+        }
+        let judged = Arc::new(shape.manifests().map(|manifest| self.judge(manifest)).collect::<Vec<_>>());
+        if let Ok(mut known) = self.known.write() {
+            known.insert(key, Arc::clone(&judged));
+        }
+        judged
+    }
+
+    fn judge(&self, manifest: &Value) -> Judged<'c> {
+        let is_hole = |name: &str| manifest.get(name).and_then(Value::as_str).is_some_and(|text| hole(text).is_some());
+        if is_hole("apiVersion") || is_hole("kind") {
+            return Judged { verdict: Known::ByValue, faults: Vec::new(), todo: Vec::new() };
+        }
+        let Some(verdict) = whole(self.catalog, manifest, |text| hole(text).is_some()) else {
+            return Judged { verdict: Known::No, faults: Vec::new(), todo: Vec::new() };
+        };
+        let with_part = |todo: Todo<'c>| {
+            let value = todo.place.of(manifest).unwrap_or(&Value::Null);
+            let part = match (&todo.open, value.as_str().and_then(hole)) {
+                (Open::Hole(..) | Open::Label(_) | Open::Names(_), Some(number)) => Part::Hole(number),
+                _ => Part::Tree(value.clone()),
+            };
+            (todo, part)
+        };
+        let todo = verdict.todo.into_iter().map(with_part).collect();
+        Judged { verdict: Known::Yes, faults: verdict.faults, todo }
+    }
+}
+
+fn of_unit(shapes: &Shapes<'_>, unit: usize, rendered: &RenderedUnit) -> Vec<Raw> {
+    let mut found = Vec::new();
+    for content in rendered.files.values() {
+        match content {
+            FileContent::Template(content) => of_template(shapes, unit, content, &mut found),
+            FileContent::Objects(objects) => {
+                objects.iter().for_each(|object| as_a_whole(shapes.catalog, unit, None, object, &mut found));
+            }
+        }
+    }
+    found
+}
+
+fn of_template(shapes: &Shapes<'_>, unit: usize, content: &Rendered, found: &mut Vec<Raw>) {
+    let judged = shapes.judged(content.shape());
+    let values = content.values();
+    let template = Some(content.template());
+    let mut faults = Vec::new();
+    for (number, (judged, id)) in judged.iter().zip(content.identities()).enumerate() {
+        let shared = Some((Arc::as_ptr(content.shape()) as usize, number));
+        let raw = |shared, fault| {
+            id.as_ref().ok().map(|id| Raw { unit, template, object: ObjectId::from(*id), shared, fault })
+        };
+        match judged.verdict {
+            Known::Yes => {}
+            Known::No => found.extend(raw(shared, None)),
+            Known::ByValue => {
+                let object = content.objects().nth(number).unwrap_or_default();
+                as_a_whole(shapes.catalog, unit, template, &object, found);
+            }
+        }
+        found.extend(judged.faults.iter().filter_map(|fault| raw(shared, Some(fault.clone()))));
+        for (todo, part) in &judged.todo {
+            match part {
+                Part::Hole(hole) => {
+                    todo.check(shapes.catalog, values.get(*hole).unwrap_or(&Value::Null), &mut faults);
+                }
+                Part::Tree(tree) => todo.check(shapes.catalog, &fill(tree, values), &mut faults),
+            }
+        }
+        found.extend(faults.drain(..).filter_map(|fault| raw(None, Some(fault))));
+    }
+}
+
+fn as_a_whole(
+    catalog: &Catalog,
+    unit: usize,
+    template: Option<&'static str>,
+    object: &Value,
+    found: &mut Vec<Raw>,
+) {
+    let Ok(id) = ObjectId::of(object) else { return };
+    let raw = |fault| Raw { unit, template, object: id.clone(), shared: None, fault };
+    match whole(catalog, object, |_| false) {
+        None => found.push(raw(None)),
+        Some(verdict) => found.extend(verdict.faults.into_iter().map(|fault| raw(Some(fault)))),
+    }
+}
+
+/// One finding a fault; what all manifests of a shape share is told once, with their number.
+fn findings(input: &Input<'_>, found: Vec<Raw>) -> Vec<Finding> {
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let mut unknown: BTreeMap<(String, String), (usize, usize, ObjectId)> = BTreeMap::new();
+    let mut shared: BTreeMap<((usize, usize), Fault), usize> = BTreeMap::new();
+    let mut told: Vec<Raw> = Vec::new();
+    for raw in found {
+        match (&raw.fault, raw.shared) {
+            (None, _) => {
+                let kind = (raw.object.api_version.clone(), raw.object.kind.clone());
+                unknown.entry(kind).or_insert((0, raw.unit, raw.object)).0 += 1;
+            }
+            (Some(fault), Some(shape)) => {
+                let count = shared.entry((shape, fault.clone())).or_insert(0);
+                *count += 1;
+                if *count == 1 {
+                    told.push(raw);
+                }
+            }
+            (Some(_), None) => told.push(raw),
+        }
+    }
+    let blame = Blame::new(input.plan.fleet, input.source, crate::VERSION);
+    let mut findings: Vec<Finding> = unknown.into_iter().map(|(kind, (count, ..))| of_kind(kind, count)).collect();
+    for raw in told {
+        let Some(fault) = &raw.fault else { continue };
+        let others = raw.shared.and_then(|shape| shared.get(&(shape, fault.clone()))).map_or(0, |count| count - 1);
+        findings.push(of_fault(input, &blame, &raw, fault, others));
+    }
+    findings
+}
+
+fn of_kind((api_version, kind): (String, String), count: usize) -> Finding {
+    let message = format!("{count} objects of kind {kind} ({api_version}) could not be checked: there is no schema of it");
+    Finding::error("schema/unknown-kind", Class::Incomplete, message).hint(format!(
+        "put its CustomResourceDefinition into {FOLDER}, or a bundle: `tenantry schemas import --from-cluster --kind {api_version}/{kind}`"
+    ))
+}
+
+fn of_fault(input: &Input<'_>, blame: &Blame<'_>, raw: &Raw, fault: &Fault, others: usize) -> Finding {
+    let unit = &input.units[raw.unit];
+    let (rule, class) = rule(fault.kind);
+    let more = match others {
+        0 => String::new(),
+        count => format!(" (and {count} more objects of this shape)"),
+    };
+    let field = fault.place.dotted();
+    let at = if field.is_empty() { String::new() } else { format!(": {field}") };
+    let message = format!("{}{at}: {}{more}", raw.object, fault.message);
+    let spot = Spot {
+        cluster: unit.cluster(),
+        tenant: unit.tenant.as_deref(),
+        template: raw.template,
+        object: &raw.object,
+        place: &fault.place,
+        fixed: raw.shared.is_some(),
+    };
+    let mut finding = Finding::error(rule, class, message)
+        .object(raw.object.to_string())
+        .path(fault.place.pointer())
+        .at(blame.locate(&spot));
+    finding.expected.clone_from(&fault.expected);
+    finding.found.clone_from(&fault.found);
+    match &unit.tenant {
+        Some(tenant) => finding.tenant(tenant),
+        None => finding,
+    }
+}
+
+fn rule(kind: FaultKind) -> (&'static str, Class) {
+    match kind {
+        FaultKind::UnknownField => ("schema/unknown-field", Class::Check),
+        FaultKind::MissingField => ("schema/missing-field", Class::Check),
+        FaultKind::Type => ("schema/type", Class::Check),
+        FaultKind::Value => ("schema/value", Class::Check),
+        FaultKind::Duplicate => ("schema/duplicate-item", Class::Check),
+        FaultKind::Rule => ("schema/rule", Class::Check),
+        FaultKind::NotCheckable => ("schema/not-checkable", Class::Incomplete),
+    }
+}
