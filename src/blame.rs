@@ -17,7 +17,7 @@ use crate::trace::{Influence, Tracer, Unit};
 use crate::yaml::{self, Limits};
 
 /// Units that are traced; of more, what was learned from these is used.
-const TRACED: usize = 8;
+const TRACED: usize = 2;
 
 /// A place in a rendered tree.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,17 @@ pub struct Blame<'a> {
 
 #[derive(Default)]
 struct Known {
-    units: BTreeMap<(String, Option<String>), (Influence, Influence)>,
+    units: BTreeMap<(String, Option<String>), Traced>,
     /// Kind and field without the numbers of items → whether the tenant's file decides it, and the JSON pointer.
     fields: BTreeMap<(String, String), (bool, String)>,
+}
+
+/// What the values of the two files decide in a unit; that of `install.yaml` is asked for only where the tenant's own
+/// file decides nothing.
+#[derive(Default)]
+struct Traced {
+    own: Influence,
+    install: Option<Influence>,
 }
 
 impl<'a> Blame<'a> {
@@ -90,28 +98,29 @@ impl<'a> Blame<'a> {
             if known.units.len() >= TRACED {
                 return known.fields.get(&field).map(|(is_tenants, pointer)| at(*is_tenants, pointer));
             }
-            let influence = self.influence(spot)?;
-            known.units.insert(unit.clone(), influence);
+            let own = self.tracer()?.tenant(unit_of(spot));
+            known.units.insert(unit.clone(), Traced { own, install: None });
         }
-        let (own, install) = known.units.get(&unit)?;
-        for path in paths(spot.place) {
-            let decided = own.decider(spot.object, &path).map(|(_, pointer)| (true, pointer.to_owned()));
-            let decided =
-                decided.or_else(|| install.decider(spot.object, &path).map(|(_, pointer)| (false, pointer.to_owned())));
-            if let Some((is_tenants, pointer)) = decided {
-                let place = at(is_tenants, &pointer);
-                known.fields.insert(field, (is_tenants, pointer));
-                return Some(place);
+        let traced = known.units.get_mut(&unit)?;
+        let paths = paths(spot.place);
+        let by = |influence: &Influence| {
+            paths.iter().find_map(|path| influence.decider(spot.object, path).map(|(_, pointer)| pointer.to_owned()))
+        };
+        let decided = match by(&traced.own) {
+            Some(pointer) => (true, pointer),
+            None => {
+                let tracer = self.tracer()?;
+                (false, by(traced.install.get_or_insert_with(|| tracer.install(unit_of(spot))))?)
             }
-        }
-        None
+        };
+        let place = at(decided.0, &decided.1);
+        known.fields.insert(field, decided);
+        Some(place)
     }
 
-    fn influence(&self, spot: &Spot<'_>) -> Option<(Influence, Influence)> {
+    fn tracer(&self) -> Option<Tracer<'_>> {
         let templates = self.templates.as_ref()?;
-        let tracer = Tracer { fleet: self.fleet, source: self.source, templates, version: self.version };
-        let unit = Unit { cluster: spot.cluster, tenant: spot.tenant };
-        Some((tracer.tenant(unit), tracer.install(unit)))
+        Some(Tracer { fleet: self.fleet, source: self.source, templates, version: self.version })
     }
 
     /// The place of a field in the file of a policy.
@@ -125,6 +134,10 @@ impl<'a> Blame<'a> {
             None => Location { line: policy.line, ..Location::file(&policy.file) },
         }
     }
+}
+
+fn unit_of<'s>(spot: &Spot<'s>) -> Unit<'s> {
+    Unit { cluster: spot.cluster, tenant: spot.tenant }
 }
 
 /// The field, then the lists around it: what decides an item may be told of its list only.
@@ -167,7 +180,9 @@ fn in_template(template: &str, text: &str, spot: &Spot<'_>) -> Location {
         let Step::Field(name) = step else { continue };
         let begins = |line: &str| {
             let line = line.trim_start().trim_start_matches("- ");
-            line.strip_prefix(name.as_str()).or_else(|| line.strip_prefix(&format!("\"{name}\""))).is_some_and(|rest| rest.starts_with(':'))
+            line.strip_prefix(name.as_str())
+                .or_else(|| line.strip_prefix(&format!("\"{name}\"")))
+                .is_some_and(|rest| rest.starts_with(':'))
         };
         if let Some(at) = lines[found..end].iter().position(|line| begins(line)) {
             found += at;

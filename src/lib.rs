@@ -15,9 +15,9 @@
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
 //! are edges; `commands` joins edges and core.
 
-pub mod charts;
 pub mod blame;
 pub mod cel;
+pub mod charts;
 pub mod check;
 pub mod cli;
 pub mod cluster;

@@ -8,8 +8,8 @@ use std::path::Path;
 
 /// Modules that compute and nothing else.
 const CORE: [&str; 17] = [
-    "blame", "cel", "schemas", "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
-    "drift", "trace", "vendored",
+    "blame", "cel", "schemas", "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding",
+    "yaml", "network", "drift", "trace", "vendored",
 ];
 
 /// What the core never names, and what it would be.

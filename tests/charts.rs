@@ -9,6 +9,8 @@ mod compatibility;
 mod contract;
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "support/mutants.rs"]
+mod mutants;
 #[path = "charts/objects.rs"]
 mod objects;
 #[path = "charts/schemas.rs"]

@@ -11,8 +11,12 @@ mod faults;
 mod fleets;
 #[path = "support/cluster/mod.rs"]
 mod harness;
+#[path = "support/mutants.rs"]
+mod mutants;
 #[path = "cluster/random.rs"]
 mod random;
+#[path = "cluster/schemas.rs"]
+mod schemas;
 #[path = "support/tools.rs"]
 mod tools;
 

@@ -57,9 +57,9 @@ impl Compiled {
         roots.run(self.program.expression());
     }
 
-    /// What it reads, and to what parts of the variables its value may lead.
-    pub(crate) fn expression(&self) -> &kube_cel::cel::common::ast::IdedExpr {
-        self.program.expression()
+    /// As the value of `variables.name` in policies: read only as far as other expressions use it.
+    pub fn reads_as(&self, name: &str, roots: &mut Roots) {
+        roots.compose(name, self.program.expression());
     }
 
     /// Runs it with these variables.
@@ -110,8 +110,13 @@ mod tests {
 
     #[test]
     fn expressions_run_with_the_functions_of_kubernetes() {
-        let run = |text: &str| Compiled::new(text).unwrap().run(&[("object", plain(&json!({
-            "metadata": {"namespace": "a", "labels": {"app.kubernetes.io/name": "x"}}, "n": 2, "list": ["b"]})))]);
+        let run = |text: &str| {
+            Compiled::new(text).unwrap().run(&[(
+                "object",
+                plain(&json!({
+            "metadata": {"namespace": "a", "labels": {"app.kubernetes.io/name": "x"}}, "n": 2, "list": ["b"]})),
+            )])
+        };
         for text in [
             "object.metadata.namespace == 'a'",
             "object.metadata.labels['app.kubernetes.io/name'] == 'x'",

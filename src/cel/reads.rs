@@ -286,7 +286,10 @@ mod tests {
             ("has(object.metadata.labels)", json!({"metadata": {"labels": {}}})),
             ("object.rules.all(r, !('*' in r.verbs))", json!({"rules": [{"verbs": ["get"]}, {"verbs": ["list"]}]})),
             ("object.rules.size() > 1", json!({"rules": [{}, {}]})),
-            ("has(object.metadata.labels) && 'x' in object.metadata.labels", json!({"metadata": {"labels": {"x": ""}}})),
+            (
+                "has(object.metadata.labels) && 'x' in object.metadata.labels",
+                json!({"metadata": {"labels": {"x": ""}}}),
+            ),
             ("object.metadata.labels['x'] == '1'", json!({"metadata": {"labels": {"x": "1"}}})),
             (
                 "(has(object.rules) ? object.rules : []).exists(r, has(r.resourceNames))",
@@ -321,9 +324,8 @@ mod tests {
         ];
         for expression in expressions {
             for object in &objects {
-                let run = |value: &Value| {
-                    Compiled::new(expression).unwrap().run(&[("object", super::super::plain(value))])
-                };
+                let run =
+                    |value: &Value| Compiled::new(expression).unwrap().run(&[("object", super::super::plain(value))]);
                 assert_eq!(run(object), run(&read(expression, object)), "{expression} of {object}");
             }
         }

@@ -141,8 +141,28 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::memo::Memo;
+    use crate::render::{self, Before, Made, Templates};
+
+    /// What a check says of a whole fleet.
+    pub(crate) fn rendered(source: &Source, check: fn(&Input<'_>) -> Outcome) -> Outcome {
+        let (fleet, findings) = crate::config::parse(source);
+        let fleet = fleet.unwrap_or_else(|| panic!("{findings:#?}"));
+        let (plan, findings) = crate::plan::plan(&fleet, source);
+        let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
+        let templates = Templates::load(source.below("templates/")).unwrap();
+        let (memo, rest) = (Memo::default(), crate::manifest::Digest::of(b""));
+        let units = render::jobs(&plan, "0").into_iter().map(|job| {
+            match job.make(&templates, Before { recorded: None, memo: &memo, rest }) {
+                Ok(Made::Rendered(unit)) => unit,
+                other => panic!("{other:?}"),
+            }
+        });
+        let (units, kept, settled) = (Arc::new(units.collect()), Arc::default(), BTreeSet::new());
+        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled })
+    }
 
     #[test]
     fn what_could_not_be_checked_never_passes() {

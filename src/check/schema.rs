@@ -43,7 +43,9 @@ pub fn catalog(source: &Source) -> Result<Catalog, Box<Finding>> {
     for (path, text) in source.below(FOLDER) {
         let refuse = |message: String, place: Location| {
             let finding = Finding::invalid("schema/bundle", format!("{path}: {message}")).at(place);
-            Box::new(finding.hint("make a bundle with `tenantry schemas import`, or put a CustomResourceDefinition here"))
+            Box::new(
+                finding.hint("make a bundle with `tenantry schemas import`, or put a CustomResourceDefinition here"),
+            )
         };
         if path.ends_with(".json") {
             catalog.add(Bundle::parse(text).map_err(|reason| refuse(reason, Location::file(path)))?);
@@ -186,13 +188,7 @@ fn of_template(shapes: &Shapes<'_>, unit: usize, content: &Rendered, found: &mut
     }
 }
 
-fn as_a_whole(
-    catalog: &Catalog,
-    unit: usize,
-    template: Option<&'static str>,
-    object: &Value,
-    found: &mut Vec<Raw>,
-) {
+fn as_a_whole(catalog: &Catalog, unit: usize, template: Option<&'static str>, object: &Value, found: &mut Vec<Raw>) {
     let Ok(id) = ObjectId::of(object) else { return };
     let raw = |fault| Raw { unit, template, object: id.clone(), shared: None, fault };
     match whole(catalog, object, |_| false) {
@@ -236,7 +232,8 @@ fn findings(input: &Input<'_>, found: Vec<Raw>) -> Vec<Finding> {
 }
 
 fn of_kind((api_version, kind): (String, String), count: usize) -> Finding {
-    let message = format!("{count} objects of kind {kind} ({api_version}) could not be checked: there is no schema of it");
+    let message =
+        format!("{count} objects of kind {kind} ({api_version}) could not be checked: there is no schema of it");
     Finding::error("schema/unknown-kind", Class::Incomplete, message).hint(format!(
         "put its CustomResourceDefinition into {FOLDER}, or a bundle: `tenantry schemas import --from-cluster --kind {api_version}/{kind}`"
     ))
@@ -281,5 +278,125 @@ fn rule(kind: FaultKind) -> (&'static str, Class) {
         FaultKind::Duplicate => ("schema/duplicate-item", Class::Check),
         FaultKind::Rule => ("schema/rule", Class::Check),
         FaultKind::NotCheckable => ("schema/not-checkable", Class::Incomplete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::check::tests::rendered;
+    use crate::render::tests::source;
+
+    const QUOTA: &str = include_str!("../../templates/tenant/quota.yaml.tera");
+    const NAMESPACE: &str = include_str!("../../templates/tenant/namespace.yaml.tera");
+
+    /// The findings about the repository's own fleet with some files put in.
+    fn findings(files: &[(&str, &str)]) -> Vec<Finding> {
+        let mut source = source();
+        source.files.extend(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
+        match rendered(&source, check) {
+            Outcome::Ran(findings) => findings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Rule, class and place of each.
+    fn told(findings: &[Finding]) -> BTreeSet<(&'static str, Class, String)> {
+        let place = |finding: &Finding| finding.location.as_ref().map(ToString::to_string).unwrap_or_default();
+        findings.iter().map(|finding| (finding.rule, finding.class, place(finding))).collect()
+    }
+
+    fn line_of(text: &str, part: &str) -> usize {
+        text.lines().collect::<Vec<_>>().iter().rposition(|line| line.contains(part)).unwrap() + 1
+    }
+
+    #[test]
+    fn a_fault_of_a_template_is_told_once_with_its_line() {
+        let path = "templates/tenant/quota.yaml.tera";
+        let cases = [
+            (
+                "    persistentvolumeclaims:",
+                "  hardx: {}\n  hard2:\n    persistentvolumeclaims:",
+                "schema/unknown-field",
+                "hardx",
+            ),
+            ("  limits:\n", "  limit:\n", "schema/missing-field", "spec:"),
+            ("max:\n", "max: [a]\n      ratio:\n", "schema/type", "max: [a]"),
+            ("    - type: Container\n", "    - min: {}\n", "schema/missing-field", "limits:"),
+            ("500m", "500x", "schema/value", "500x"),
+        ];
+        for (from, to, rule, at) in cases {
+            let text = QUOTA.replace(from, to);
+            let found = findings(&[(path, &text)]);
+            let place = format!("{path}:{}:1", line_of(&text, at));
+            assert!(told(&found).contains(&(rule, Class::Check, place.clone())), "{place} {found:#?}");
+            let of_rule: Vec<_> = found.iter().filter(|finding| finding.rule == rule).collect();
+            assert!(
+                of_rule.iter().any(|finding| finding.message.contains("more objects of this shape")),
+                "{of_rule:#?}"
+            );
+        }
+        // A near miss: more of what the kind allows.
+        let fine = QUOTA.replace("    - type: Container\n", "    - type: Container\n      min: { cpu: 1m }\n");
+        assert_eq!(findings(&[(path, &fine)]), []);
+    }
+
+    #[test]
+    fn a_fault_of_a_value_is_told_for_each_tenant_at_the_value() {
+        let template =
+            NAMESPACE.replace("  annotations:\n", "  labels:\n    shown: {{ tenant.display_name }}\n  annotations:\n");
+        let template = template.replace("  labels: {{ namespace_labels | yaml }}\n", "");
+        let found = findings(&[("templates/tenant/namespace.yaml.tera", &template)]);
+        let source = source();
+        // Names of more than one word are no values of labels; the others are.
+        for (path, text) in source.below("tenants/") {
+            let Some(line) = text.lines().position(|line| line.contains("displayName:")) else { continue };
+            let is_rendered = !text.contains("state: retired");
+            let (_, name) = text.lines().nth(line).unwrap().split_once("displayName:").unwrap();
+            let is_wrong = is_rendered && name.trim().contains(' ');
+            let here = |finding: &&Finding| finding.location.as_ref().is_some_and(|place| place.file == path);
+            let of_file: Vec<_> = found.iter().filter(here).collect();
+            assert_eq!(of_file.len(), usize::from(is_wrong), "{path}: {found:#?}");
+            if is_wrong {
+                assert_eq!(
+                    (of_file[0].rule, of_file[0].location.as_ref().unwrap().line as usize),
+                    ("schema/value", line + 1)
+                );
+            }
+        }
+        assert!(found.len() > 3, "{found:#?}");
+    }
+
+    #[test]
+    fn a_kind_without_a_schema_is_not_checked_until_the_fleet_brings_one() {
+        let policy = (
+            "policies/admission/more.yaml",
+            "apiVersion: example.io/v1\nkind: Guard\nmetadata:\n  name: a\nspec:\n  size: 3\n",
+        );
+        let found = findings(&[policy]);
+        assert_eq!(told(&found), BTreeSet::from([("schema/unknown-kind", Class::Incomplete, String::new())]));
+        let definition = |size: &str| {
+            format!(
+                "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: guards.example.io}}\nspec:\n  group: example.io\n  scope: Cluster\n  names: {{kind: Guard, plural: guards}}\n  versions:\n    - name: v1\n      served: true\n      schema:\n        openAPIV3Schema:\n          type: object\n          properties:\n            spec:\n              type: object\n              x-kubernetes-validations:\n                - {{rule: 'self.size < 9', message: too large}}\n              properties: {{size: {{type: {size}}}}}\n"
+            )
+        };
+        let path = "policies/schemas/guard.yaml";
+        assert_eq!(findings(&[policy, (path, &definition("integer"))]), []);
+        let found = findings(&[policy, (path, &definition("string"))]);
+        assert!(
+            told(&found).contains(&("schema/type", Class::Check, "policies/admission/more.yaml:6:9".into())),
+            "{found:#?}"
+        );
+        let large = (policy.0, policy.1.replace("size: 3", "size: 9"));
+        let found = findings(&[(large.0, &large.1), (path, &definition("integer"))]);
+        assert_eq!(
+            told(&found),
+            BTreeSet::from([("schema/rule", Class::Check, "policies/admission/more.yaml:5:1".into())]),
+            "{found:#?}"
+        );
+        let found = findings(&[(path, "kind: Guard\n")]);
+        assert_eq!(told(&found), BTreeSet::from([("schema/bundle", Class::Invalid, format!("{path}:1:1"))]));
     }
 }

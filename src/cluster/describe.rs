@@ -32,7 +32,8 @@ pub async fn describe(api: &Api, kinds: &[(&str, &str)], definitions: bool) -> R
         let name = if version.contains('/') { format!("apis/{version}") } else { format!("api/{version}") };
         let path = index.get("paths").and_then(|paths| paths.get(&name)?.get("serverRelativeURL")?.as_str());
         let path = path.ok_or_else(|| {
-            Error::environment(format!("the cluster does not describe {version}")).hint("is it older than this version?")
+            Error::environment(format!("the cluster does not describe {version}"))
+                .hint("is it older than this version?")
         })?;
         described.documents.push(json(api, path).await?);
     }

@@ -50,7 +50,8 @@ fn list(screen: &Screen) -> Result<u8> {
                     "namespaced": kind.namespaced, "custom": kind.custom})
             };
             let kinds: Vec<Value> = kinds.iter().map(kind).collect();
-            let document = json!({"apiVersion": "tenantry.io/v1", "kind": "Schemas", "sources": sources, "kinds": kinds});
+            let document =
+                json!({"apiVersion": "tenantry.io/v1", "kind": "Schemas", "sources": sources, "kinds": kinds});
             Some(format!("{document:#}\n"))
         }
         _ => None,
@@ -65,7 +66,8 @@ fn import(screen: &Screen, args: &ImportArgs) -> Result<u8> {
         import = import.only(args.kind.iter().cloned().chain([metadata].into_iter().filter(|_| args.from_cluster)));
     }
     if let Some(path) = &args.kinds_of {
-        let bundle = Bundle::parse(&read(path)?).map_err(|reason| Error::user(format!("{}: {reason}", path.display())))?;
+        let bundle =
+            Bundle::parse(&read(path)?).map_err(|reason| Error::user(format!("{}: {reason}", path.display())))?;
         import = import.only(bundle.kinds.into_iter().map(|entry| (entry.api_version, entry.kind)));
     }
     args.source.iter().for_each(|source| import.source(source));
@@ -98,8 +100,7 @@ fn read(path: &Path) -> Result<String> {
 
 fn from_file(path: &Path, import: &mut Import) -> Result<()> {
     let broken = |reason: &dyn std::fmt::Display| Error::user(format!("{}: {reason}", path.display()));
-    let limits = YamlLimits { nodes: 1 << 20, ..YamlLimits::MANIFEST };
-    let documents = yaml::parse(&read(path)?, limits)
+    let documents = yaml::parse(&read(path)?, YamlLimits::MANIFEST)
         .map_err(|error| Error::user(format!("{}:{error}", path.display())))?;
     for document in documents {
         let value = document.root.to_json();

@@ -93,7 +93,8 @@ impl Catalog {
 
     /// Every kind, in order.
     pub fn kinds(&self) -> Vec<&KindEntry> {
-        let mut kinds: Vec<&KindEntry> = self.kinds.values().flat_map(HashMap::values).map(|(_, entry)| entry).collect();
+        let mut kinds: Vec<&KindEntry> =
+            self.kinds.values().flat_map(HashMap::values).map(|(_, entry)| entry).collect();
         kinds.sort();
         kinds
     }

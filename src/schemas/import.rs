@@ -175,7 +175,9 @@ fn root(schema: &Value) -> Value {
 fn is_plain(metadata: &Value) -> bool {
     let empty = Map::new();
     let fields = metadata.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    fields.values().all(|field| !["pattern", "maxLength", "minLength", "enum"].iter().any(|word| field.get(word).is_some()))
+    fields
+        .values()
+        .all(|field| !["pattern", "maxLength", "minLength", "enum"].iter().any(|word| field.get(word).is_some()))
 }
 
 #[cfg(test)]
@@ -238,6 +240,8 @@ mod tests {
         let bundle = Bundle::parse(&import.text().unwrap()).unwrap();
         assert_eq!((bundle.kinds[0].plural.as_str(), bundle.kinds[0].namespaced), ("deployments", true));
         let cycle = json!({"type": "object", "properties": {"again": {"$ref": "#/components/schemas/Spec"}}});
-        assert!(Import::default().document(&document(cycle), &kinds).unwrap_err().to_string().contains("contains itself"));
+        assert!(
+            Import::default().document(&document(cycle), &kinds).unwrap_err().to_string().contains("contains itself")
+        );
     }
 }

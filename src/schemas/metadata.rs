@@ -97,7 +97,10 @@ mod tests {
             faults.len() + usize::from(!names_its_object(&metadata))
         };
         let long = "x".repeat(64);
-        assert_eq!(faults(json!({"name": "a", "labels": {"a.io/b": "c_d", "e": ""}, "annotations": {"A.io/b": "any thing"}})), 0);
+        assert_eq!(
+            faults(json!({"name": "a", "labels": {"a.io/b": "c_d", "e": ""}, "annotations": {"A.io/b": "any thing"}})),
+            0
+        );
         assert_eq!(faults(json!({"generateName": "a-"})), 0);
         for wrong in [
             json!({"labels": {}}),

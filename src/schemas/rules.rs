@@ -29,7 +29,8 @@ pub(super) fn check(schema: SchemaOf<'_>, number: usize, value: &Value, place: &
     let compiled = match compiled(rule) {
         Ok(compiled) => compiled,
         Err(reason) => {
-            let fault = Fault::new(place, FaultKind::NotCheckable, format!("a rule of its schema cannot be read: {reason}"));
+            let fault =
+                Fault::new(place, FaultKind::NotCheckable, format!("a rule of its schema cannot be read: {reason}"));
             return Some(fault.expected(&*rule.rule));
         }
     };
@@ -46,7 +47,8 @@ pub(super) fn check(schema: SchemaOf<'_>, number: usize, value: &Value, place: &
             Some(fault.expected(&*rule.rule))
         }
         Outcome::Unsupported(reason) => {
-            let fault = Fault::new(place, FaultKind::NotCheckable, format!("a rule of its schema was not evaluated: {reason}"));
+            let fault =
+                Fault::new(place, FaultKind::NotCheckable, format!("a rule of its schema was not evaluated: {reason}"));
             Some(fault.expected(&*rule.rule))
         }
     }

@@ -141,9 +141,17 @@ fn check_text(node: &Node, text: &str, place: &Place, faults: &mut Vec<Fault>) {
         match pattern.matches(text) {
             Some(true) => {}
             Some(false) => {
-                fault(FaultKind::Value, "it does not match the pattern of its field", format!("a match of {}", pattern.text()));
+                fault(
+                    FaultKind::Value,
+                    "it does not match the pattern of its field",
+                    format!("a match of {}", pattern.text()),
+                );
             }
-            None => fault(FaultKind::NotCheckable, "the pattern of its field cannot be read here", pattern.text().to_owned()),
+            None => fault(
+                FaultKind::NotCheckable,
+                "the pattern of its field cannot be read here",
+                pattern.text().to_owned(),
+            ),
         }
     }
     if node.of == Some(Type::String)
@@ -152,13 +160,19 @@ fn check_text(node: &Node, text: &str, place: &Place, faults: &mut Vec<Fault>) {
         match format::text(name, text) {
             Verdict::Holds => {}
             Verdict::Fails => fault(FaultKind::Value, "it does not have the format of its field", format!("a {name}")),
-            Verdict::Unknown => fault(FaultKind::NotCheckable, "its format cannot be checked here", format!("a {name}")),
+            Verdict::Unknown => {
+                fault(FaultKind::NotCheckable, "its format cannot be checked here", format!("a {name}"))
+            }
         }
     }
     if node.min_length.is_some() || node.max_length.is_some() {
         let length = text.chars().count() as u64;
         if node.min_length.is_some_and(|least| length < least) {
-            fault(FaultKind::Value, "too short", format!("at least {} characters", node.min_length.unwrap_or_default()));
+            fault(
+                FaultKind::Value,
+                "too short",
+                format!("at least {} characters", node.min_length.unwrap_or_default()),
+            );
         }
         if node.max_length.is_some_and(|most| length > most) {
             fault(FaultKind::Value, "too long", format!("at most {} characters", node.max_length.unwrap_or_default()));

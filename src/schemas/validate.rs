@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::catalog::{Catalog, SchemaOf};
 use super::fault::{Fault, FaultKind};
+use super::metadata::{self, Names};
 use super::node::{Node, NodeId, Type};
 use super::place::{Place, Step};
-use super::metadata::{self, Names};
 use super::{lists, rules, scalar};
 
 /// What a manifest is worth.
@@ -209,8 +209,12 @@ impl<'c> Walk<'c> {
         }
         if !scalar::type_holds(node, value) {
             let found = scalar::type_of(value);
-            let fault = Fault::new(&self.place, FaultKind::Type, format!("{found} where {} belongs", scalar::wanted(node)));
-            return self.verdict.faults.push(fault.expected(scalar::wanted(node)).found(scalar::shown(&self.place, value)));
+            let fault =
+                Fault::new(&self.place, FaultKind::Type, format!("{found} where {} belongs", scalar::wanted(node)));
+            return self
+                .verdict
+                .faults
+                .push(fault.expected(scalar::wanted(node)).found(scalar::shown(&self.place, value)));
         }
         scalar::check(node, value, &self.place, &mut self.verdict.faults);
         match value {

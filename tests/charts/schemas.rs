@@ -11,6 +11,7 @@ use jsonschema::Validator;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
+use super::mutants::mutants;
 use super::objects::{items, name, text};
 use super::{RELEASES, helm, other_values, read, tools};
 
@@ -132,4 +133,49 @@ fn objects_are_valid_for_kubernetes() {
     broken["spec"]["template"]["spec"]["containers"][0]["imagePullPolice"] = json!("Always");
     assert!(!validators["apps/v1 Deployment"].is_valid(&broken), "an unknown field is refused");
     assert!(validators["apps/v1 Deployment"].is_valid(deployment));
+}
+
+/// The program's own verdict against these schemas, over every fleet and what Helm makes of the charts, and over
+/// manifests with one thing broken. Where ours is stricter, it says so by what JSON Schema cannot tell; the cluster suite
+/// holds those against a real API server.
+#[test]
+fn offline_verdicts_are_those_of_kubernetes_schemas() {
+    use tenantry::schemas::{Catalog, FaultKind, whole};
+    let (releases, schemas) = match (RELEASES.as_ref(), Schemas::load()) {
+        (Ok(releases), Ok(schemas)) => (releases, schemas),
+        (Err(not_run), _) => return not_run.report(),
+        (_, Err(not_run)) => return not_run.report(),
+    };
+    let all = releases.iter().flat_map(|release| release.templated.iter().chain(&release.own));
+    let objects: Vec<Value> = all.filter(|object| schemas.names.contains_key(&kind(object))).cloned().collect();
+    let (validators, catalog) = (schemas.validators(&objects), Catalog::own().unwrap());
+    let mut largest: BTreeMap<String, &Value> = BTreeMap::new();
+    for object in &objects {
+        let known = largest.entry(kind(object)).or_insert(object);
+        if object.to_string().len() > known.to_string().len() {
+            *known = object;
+        }
+    }
+    assert!(largest.len() > 15, "{:?}", largest.keys());
+    let broken: Vec<Value> =
+        largest.values().flat_map(|object| mutants(object)).map(|mutant| mutant.object).step_by(3).collect();
+    // JSON Schema knows nothing of quantities, of what fits into a number, of items twice, of labels.
+    let beyond = |kind: FaultKind| matches!(kind, FaultKind::Value | FaultKind::Duplicate);
+    let verdict = |object: &Value| {
+        let theirs = validators[&kind(object)].is_valid(object);
+        let faults = whole(&catalog, object, |_| false).unwrap().faults;
+        let stricter = theirs && !faults.is_empty() && faults.iter().all(|fault| beyond(fault.kind));
+        let wrong = theirs != faults.is_empty() && !stricter;
+        (theirs, wrong.then(|| format!("{}: theirs {theirs}, ours {faults:?}", name(object))))
+    };
+    let (good, bad): (Vec<_>, Vec<_>) =
+        (objects.par_iter().map(verdict).collect(), broken.par_iter().map(verdict).collect());
+    let wrong: BTreeSet<&String> = good.iter().chain(&bad).filter_map(|(_, wrong)| wrong.as_ref()).collect();
+    assert!(
+        wrong.is_empty(),
+        "{}",
+        Vec::from_iter(wrong).iter().take(20).map(|line| line.as_str()).collect::<Vec<_>>().join("\n")
+    );
+    let refused = bad.iter().filter(|(theirs, _)| !theirs).count();
+    assert!(good.iter().all(|(theirs, _)| *theirs) && refused >= 200, "{refused} of {} are refused", bad.len());
 }

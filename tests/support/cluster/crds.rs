@@ -120,6 +120,11 @@ pub fn folder(absent: Absent) -> Result<PathBuf, NotRun> {
     })
 }
 
+/// The modules and their versions, as a bundle of schemas records them.
+pub fn sources() -> Vec<String> {
+    MODULES.iter().map(|module| format!("{}@{}", module.path, module.version)).collect()
+}
+
 fn copy(module: &Module, to: &Path) -> io::Result<()> {
     let from = download(module)?.join(module.folder);
     for file in module.files {
