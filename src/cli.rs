@@ -1,12 +1,14 @@
 //! The command line.
 
 mod drift;
+mod proof;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use proof::ExplainRuleArgs;
 
 use crate::charts::Destination;
 
@@ -139,6 +141,8 @@ pub enum Command {
     /// Verify, pack, publish and pin the charts in charts/
     #[command(subcommand)]
     Charts(ChartsCommand),
+    /// What a rule says, why, and how to mend what it found
+    Explain(ExplainRuleArgs),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }
