@@ -2,6 +2,7 @@
 
 mod drift;
 mod schemas;
+mod proof;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use schemas::{ImportArgs, SchemasCommand};
+pub use proof::ExplainRuleArgs;
 
 use crate::charts::Destination;
 
@@ -144,6 +146,8 @@ pub enum Command {
     /// The schemas that manifests are held against: which kinds, and how to make more
     #[command(subcommand)]
     Schemas(SchemasCommand),
+    /// What a rule says, why, and how to mend what it found
+    Explain(ExplainRuleArgs),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }

@@ -11,7 +11,7 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and
+//! `admission`, `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
 //! are edges; `commands` joins edges and core.
 
@@ -34,6 +34,7 @@ pub mod plan;
 pub mod render;
 pub mod report;
 pub mod schemas;
+pub mod rules;
 pub mod secrets;
 pub mod source;
 pub mod trace;
