@@ -1,6 +1,7 @@
 //! The command line.
 
 mod drift;
+mod watch;
 
 use std::path::PathBuf;
 

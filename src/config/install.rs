@@ -703,11 +703,17 @@ pub struct Drift {
     /// Digest of the image; without it the checker is not rendered.
     #[serde(default)]
     pub digest: Option<ImageDigest>,
+    /// Whether it writes an Event where drift begins and ends. With `reports` off as well it only reads.
+    #[serde(default = "yes")]
+    pub events: bool,
+    /// Whether it writes OpenReports Reports, where the cluster has them.
+    #[serde(default = "yes")]
+    pub reports: bool,
 }
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { enabled: true, image: drift_image(), digest: None }
+        Self { enabled: true, image: drift_image(), digest: None, events: true, reports: true }
     }
 }
 
