@@ -1,6 +1,7 @@
 //! The command line.
 
 mod drift;
+mod proof;
 mod watch;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use proof::ExplainRuleArgs;
 
 use crate::charts::Destination;
 
@@ -140,6 +142,8 @@ pub enum Command {
     /// Verify, pack, publish and pin the charts in charts/
     #[command(subcommand)]
     Charts(ChartsCommand),
+    /// What a rule says, why, and how to mend what it found
+    Explain(ExplainRuleArgs),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }

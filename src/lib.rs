@@ -11,7 +11,7 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
+//! `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts`, `cluster` and
 //! `telemetry` are edges; `commands` joins edges and core.
 
@@ -31,6 +31,7 @@ pub mod output;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod rules;
 pub mod secrets;
 pub mod source;
 pub mod telemetry;

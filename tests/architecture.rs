@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 14] = [
+const CORE: [&str; 15] = [
     "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
-    "drift", "trace", "vendored",
+    "drift", "trace", "vendored", "rules",
 ];
 
 /// What the core never names, and what it would be.
