@@ -703,6 +703,10 @@ pub struct Drift {
     /// Digest of the image; without it the checker is not rendered.
     #[serde(default)]
     pub digest: Option<ImageDigest>,
+    /// Secret in `soctalk-system` with `username` and `password` for the output repository; none if it is public. The kubelet
+    /// mounts it: the checker itself reads no Secret.
+    #[serde(default)]
+    pub git_credentials_secret: Option<Label>,
     /// Whether it writes an Event where drift begins and ends. With `reports` off as well it only reads.
     #[serde(default = "yes")]
     pub events: bool,
@@ -713,7 +717,14 @@ pub struct Drift {
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { enabled: true, image: drift_image(), digest: None, events: true, reports: true }
+        Self {
+            enabled: true,
+            image: drift_image(),
+            digest: None,
+            git_credentials_secret: None,
+            events: true,
+            reports: true,
+        }
     }
 }
 

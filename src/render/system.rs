@@ -282,6 +282,7 @@ fn drift(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     json!({
         "image": format!("{}@{digest}", install.drift.image),
         "args": args,
+        "credentials": install.drift.git_credentials_secret,
         "events": install.drift.events,
         "reports": install.drift.reports,
         "rules": drift_rules(fleet),

@@ -84,7 +84,7 @@ fn what_begins_and_ends_is_told_and_git_is_followed() {
     assert_eq!(of(&pending), (json!("spec.ingress"), true), "{pending:#}");
     let drift = watcher.report("the drift", |report| is(report, "drift"));
     assert_eq!(drift["tenants"]["watched"], "drifted");
-    watcher.says("/metrics", 200, "tenantry_drift_objects{kind=\"NetworkPolicy\",verdict=\"changed\"} 1");
+    watcher.says("/metrics", 200, "tenantry_drift_objects{kind=\"NetworkPolicy\",verdict=\"added\"} 1");
     watcher.says("/", 200, "default-deny");
     told(&runtime, cluster, "DriftDetected", "tenantry-drift-tenant-watched", "fail");
 
@@ -262,7 +262,7 @@ fn a_watch_survives_what_servers_answer() {
         some("/limitranges?watch=true", Fault::Garbage, 1),
         some("/serviceaccounts?watch=true", Fault::Status(503, None), 2),
     ];
-    let proxy = runtime.block_on(FaultProxy::start(cluster.client(User::Admin), rules));
+    let proxy = runtime.block_on(async { FaultProxy::start(cluster.client(User::Admin), rules).await });
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, proxy.kubeconfig()).expect("a kubeconfig");
     let (root, file) = (root.to_string_lossy(), kubeconfig.to_string_lossy());
@@ -286,7 +286,7 @@ fn a_kind_that_may_not_be_read_is_never_clean_and_never_ready() {
     let folder = tempfile::tempdir().expect("a folder");
     crate::fleets::write_tree(folder.path(), &tree);
     let rule = Rule::always("/networkpolicies", Fault::Status(403, None));
-    let proxy = runtime.block_on(FaultProxy::start(cluster.client(User::Admin), vec![rule]));
+    let proxy = runtime.block_on(async { FaultProxy::start(cluster.client(User::Admin), vec![rule]).await });
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, proxy.kubeconfig()).expect("a kubeconfig");
     let root = folder.path().join("tree");
