@@ -3,6 +3,7 @@
 mod drift;
 mod schemas;
 mod proof;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `admission`, `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and
-//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
-//! are edges; `commands` joins edges and core.
+//! `admission`, `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`,
+//! `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system, environment, clock or network.
+//! `source`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands` joins edges and core.
 
 pub mod blame;
 pub mod cel;
@@ -37,6 +37,7 @@ pub mod schemas;
 pub mod rules;
 pub mod secrets;
 pub mod source;
+pub mod telemetry;
 pub mod trace;
 pub mod vendored;
 pub mod yaml;
