@@ -1,12 +1,16 @@
 //! The command line.
 
 mod drift;
+mod life;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use life::{
+    DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
+};
 
 use crate::charts::Destination;
 
@@ -131,6 +135,11 @@ pub enum Command {
     Show(ShowArgs),
     /// Whether a chart version runs under a system version
     Compat(CompatArgs),
+    #[command(flatten)]
+    /// The verbs that edit tenants
+    Life(LifeCommand),
+    /// What happened to the tenants, from Git alone
+    Log(LogArgs),
     /// Compare a live cluster with the committed tree; only reads
     Drift(Box<DriftArgs>),
     /// What may talk to what, why, and whether that is what should be

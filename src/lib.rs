@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
-//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
-//! are edges; `commands` joins edges and core.
+//! `config`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
+//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `history`, `output`, `charts` and
+//! `cluster` are edges; `commands` joins edges and core.
 
 pub mod charts;
 pub mod check;
@@ -22,8 +22,10 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod drift;
+pub mod edit;
 pub mod error;
 pub mod finding;
+pub mod history;
 pub mod manifest;
 pub mod memo;
 pub mod network;

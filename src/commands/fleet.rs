@@ -46,6 +46,12 @@ pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
     Ok(timings.step("parse", || parse(source, memo)))
 }
 
+/// Validates the files of a fleet that were read from elsewhere than its folder, with what is known of that folder's.
+pub fn loaded(source: Source, root: &Path, timings: &mut Timings) -> Loaded {
+    let memo = memo::load(root);
+    timings.step("parse", || parse(source, memo))
+}
+
 /// Validates the files of a fleet. What the memo knows held no secrets and was valid.
 fn parse(source: Source, memo: Memo) -> Loaded {
     let (fleet, mut findings) = config::parse_with(&source, &memo);
@@ -211,7 +217,7 @@ fn stay(
 }
 
 /// Digest of every file of the fleet but the tenants'.
-fn rest(source: &Source) -> Digest {
+pub fn rest(source: &Source) -> Digest {
     let files = source.files.iter().filter(|(path, _)| !path.starts_with("tenants/"));
     Digest::of_parts(files.flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]))
 }

@@ -6,6 +6,7 @@ mod drift;
 pub mod fleet;
 mod init;
 mod inspect;
+mod life;
 mod memo;
 mod network;
 mod origin;
@@ -44,7 +45,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         }));
     }
     let prints = match &cli.command {
-        Command::List | Command::Show(_) | Command::Compat(_) => true,
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Log(_) => true,
         Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),
         _ => false,
     };
@@ -71,6 +72,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Drift(args) => drift::run(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
+        Command::Life(command) => life::run(&screen, &command)?,
+        Command::Log(args) => life::log(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Completions(args) => {
@@ -97,7 +100,8 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
+        Command::Life(_) => &[Text, Json, Markdown],
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) | Command::Log(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }
 }

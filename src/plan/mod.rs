@@ -2,10 +2,12 @@
 
 pub mod compat;
 pub mod edge;
+pub mod lifecycle;
 pub mod names;
 pub mod origin;
 pub mod sizing;
 mod tenant;
+pub mod waves;
 
 use std::collections::BTreeMap;
 
