@@ -84,13 +84,15 @@ pub struct Checked {
     pub verified: Option<Verified>,
     /// What was counted.
     pub counts: Counts,
+    /// Deletions beyond the budget that were acknowledged, and where.
+    pub acknowledged: Vec<String>,
 }
 
 impl Checked {
     /// What was refused before any check ran.
     pub fn refused(mut findings: Vec<Finding>, counts: Counts) -> Self {
         findings.sort();
-        Self { findings, verdicts: Vec::new(), verified: None, counts }
+        Self { findings, verdicts: Vec::new(), verified: None, counts, acknowledged: Vec::new() }
     }
 }
 
@@ -182,7 +184,7 @@ pub fn check(
     let (verified, report) = report.admit(changes);
     findings.extend(report.findings);
     findings.sort();
-    Checked { findings, verdicts: report.verdicts, verified, counts }
+    Checked { findings, verdicts: report.verdicts, verified, counts, acknowledged: Vec::new() }
 }
 
 /// Units that stay in the output of clusters where others change, as far as the proof needs them, and clusters where

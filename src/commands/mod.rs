@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod budget;
 mod charts;
 mod check;
 mod drift;
@@ -65,7 +66,7 @@ pub fn run(cli: Cli) -> Result<u8> {
             screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
             exit::OK
         }
-        Command::Check => check::run(&screen)?,
+        Command::Check(args) => check::run(&screen, &args)?,
         Command::Render(args) => render::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
@@ -90,7 +91,7 @@ pub fn run(cli: Cli) -> Result<u8> {
 fn formats(command: &Command) -> &'static [Format] {
     use Format::{Csv, Dot, Github, Gitlab, Html, Json, Junit, Markdown, Sarif, Svg, Text};
     match command {
-        Command::Check
+        Command::Check(_)
         | Command::Render(_)
         | Command::Watch(_)
         | Command::Drift(_)

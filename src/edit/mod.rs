@@ -142,7 +142,13 @@ fn with_line_ends(original: &str, before: &str, after: &str) -> String {
     let mut ends: Vec<&str> = Vec::new();
     for line in original.split_inclusive('\n') {
         let last = ends.last().copied().unwrap_or("\n");
-        ends.push(if line.ends_with("\r\n") { "\r\n" } else if line.ends_with('\n') { "\n" } else { last });
+        ends.push(if line.ends_with("\r\n") {
+            "\r\n"
+        } else if line.ends_with('\n') {
+            "\n"
+        } else {
+            last
+        });
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (before.split('\n').collect(), after.split('\n').collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();

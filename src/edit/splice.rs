@@ -72,7 +72,8 @@ impl<'a> Place<'a> {
                     Self { node: &pair.node, slot: Some(pair.slot), in_flow, under_key: !in_flow }
                 }
                 Parts::Seq(items) => {
-                    let (at, item) = key.parse::<usize>().ok().and_then(|at| items.get(at)).ok_or(Stop::Odd(node.span))?;
+                    let (at, item) =
+                        key.parse::<usize>().ok().and_then(|at| items.get(at)).ok_or(Stop::Odd(node.span))?;
                     Self { node: item, slot: Some(at + 1), in_flow, under_key: false }
                 }
                 Parts::Leaf => return Err(Stop::Odd(node.span)),

@@ -14,7 +14,10 @@ const FILE: &str = "# head\napiVersion: tenantry.io/v1\nkind: Tenant\ntenant:\n 
 
 #[test]
 fn a_value_changes_and_its_quotes_and_comment_stay() {
-    let text = edited(FILE, &[Change::set("tenant.slug", "blue"), Change::set("tenant.id", "x'y"), Change::set("tenant.cluster", "us-1")]);
+    let text = edited(
+        FILE,
+        &[Change::set("tenant.slug", "blue"), Change::set("tenant.id", "x'y"), Change::set("tenant.cluster", "us-1")],
+    );
     let expected = FILE.replace("\"acme\"", "\"blue\"").replace("'abc'", "'x''y'").replace("eu-1 #", "us-1 #");
     assert_eq!(text, expected);
     assert_eq!(edited(FILE, &[Change::set("tenant.slug", "acme"), Change::remove("llm.model")]), FILE);
@@ -34,7 +37,10 @@ fn entries_are_added_in_their_place_and_style() {
         ],
     );
     let expected = FILE
-        .replace("see there\n", "see there\n    chartVersion: 1.0.1\nlifecycle:\n    state: suspended\n    since: 2026-09-01\n")
+        .replace(
+            "see there\n",
+            "see there\n    chartVersion: 1.0.1\nlifecycle:\n    state: suspended\n    since: 2026-09-01\n",
+        )
         .replace("enrollment: 2 }", "enrollment: 2, more: 3 }")
         .replace("tls: {}", "tls: { mode: msspCa }")
         .replace("secrets:\n", "secrets:\n    llm: { version: 2, rotated: 2026-09-01 }\n");
@@ -54,13 +60,23 @@ fn entries_are_removed_with_their_lines_and_empty_sections_with_them() {
 
 #[test]
 fn lists_change_item_by_item() {
-    let list = |items: &[&str]| Change::set("wazuhIngress.customerCIDRs", Value::Seq(items.iter().map(|item| (*item).into()).collect()));
+    let list = |items: &[&str]| {
+        Change::set("wazuhIngress.customerCIDRs", Value::Seq(items.iter().map(|item| (*item).into()).collect()))
+    };
     let text = edited(FILE, &[list(&["10.0.0.0/8", "12.0.0.0/8", "11.0.0.0/8", "13.0.0.0/8"])]);
-    let expected = FILE.replace("office\n", "office\n    - 12.0.0.0/8\n").replace("11.0.0.0/8\n", "11.0.0.0/8\n    - 13.0.0.0/8\n");
+    let expected = FILE
+        .replace("office\n", "office\n    - 12.0.0.0/8\n")
+        .replace("11.0.0.0/8\n", "11.0.0.0/8\n    - 13.0.0.0/8\n");
     assert_eq!(text, expected);
     assert_eq!(edited(FILE, &[list(&["10.0.0.0/8"])]), FILE.replace("    - 11.0.0.0/8\n", ""));
-    assert_eq!(edited("a: [x, y, z] # c\n", &[Change::set("a", Value::Seq(vec!["x".into(), "z".into()]))]), "a: [x, z] # c\n");
-    assert_eq!(edited("a: [ x ]\n", &[Change::set("a", Value::Seq(vec!["w".into(), "x".into(), "z".into()]))]), "a: [ w, x, z ]\n");
+    assert_eq!(
+        edited("a: [x, y, z] # c\n", &[Change::set("a", Value::Seq(vec!["x".into(), "z".into()]))]),
+        "a: [x, z] # c\n"
+    );
+    assert_eq!(
+        edited("a: [ x ]\n", &[Change::set("a", Value::Seq(vec!["w".into(), "x".into(), "z".into()]))]),
+        "a: [ w, x, z ]\n"
+    );
 }
 
 #[test]
@@ -87,7 +103,10 @@ fn anchors_that_are_touched_are_refused_with_their_line_and_others_kept() {
         let finding = edit("f.yaml", text, std::slice::from_ref(&change)).unwrap_err();
         assert_eq!((finding.rule, finding.location.unwrap().line), ("edit/refused", line), "{change:?}");
     }
-    assert_eq!(edited(text, &[Change::set("d", Value::Int(2)), Change::set("e.h", "i")]), text.replace("d: 1", "d: 2").replace("g: *y\n", "g: *y\n  h: i\n"));
+    assert_eq!(
+        edited(text, &[Change::set("d", Value::Int(2)), Change::set("e.h", "i")]),
+        text.replace("d: 1", "d: 2").replace("g: *y\n", "g: *y\n  h: i\n")
+    );
 }
 
 #[test]
@@ -178,7 +197,8 @@ fn write(entries: &[(String, Form)], indent: usize, step: usize, lines: &mut Vec
 }
 
 fn word() -> impl Strategy<Value = String> {
-    "[a-z][a-z0-9]{0,6}".prop_filter("words that are no text", |word| !matches!(word.as_str(), "true" | "false" | "null"))
+    "[a-z][a-z0-9]{0,6}"
+        .prop_filter("words that are no text", |word| !matches!(word.as_str(), "true" | "false" | "null"))
 }
 
 fn entries(forms: impl Strategy<Value = Form> + Clone + 'static) -> impl Strategy<Value = Vec<(String, Form)>> {
@@ -190,12 +210,14 @@ fn form() -> impl Strategy<Value = Form> {
     let leaf = prop_oneof![
         (word(), 0_u8..3, any::<bool>()).prop_map(|(text, quotes, comment)| Form::Leaf(text, quotes, comment)),
         (pairs, any::<bool>()).prop_map(|(pairs, comma)| Form::Flow(pairs, comma)),
-        (prop::collection::vec(word(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(items, deep, comment)| Form::Items(items, deep, comment)),
+        (prop::collection::vec(word(), 1..4), any::<bool>(), any::<bool>())
+            .prop_map(|(items, deep, comment)| Form::Items(items, deep, comment)),
         prop::collection::vec(word(), 1..3).prop_map(Form::Block),
         any::<bool>().prop_map(Form::Nothing),
     ];
     leaf.prop_recursive(2, 12, 4, |inner| {
-        (entries(inner), any::<bool>(), any::<bool>()).prop_map(|(inner, blank, comment)| Form::Nested(inner, blank, comment))
+        (entries(inner), any::<bool>(), any::<bool>())
+            .prop_map(|(inner, blank, comment)| Form::Nested(inner, blank, comment))
     })
 }
 
@@ -217,15 +239,16 @@ fn paths(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
 /// Lines of both texts that the other has not, in order: what an edit touched.
 fn touched(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
     let diff = similar::TextDiff::from_lines(old, new);
-    let of = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).map(|change| change.value().to_owned()).collect();
+    let of = |tag| {
+        diff.iter_all_changes().filter(|change| change.tag() == tag).map(|change| change.value().to_owned()).collect()
+    };
     (of(similar::ChangeTag::Delete), of(similar::ChangeTag::Insert))
 }
 
 #[test]
 fn six_hundred_generated_files_change_only_where_they_must() {
-    let written = (entries(form().boxed()), 1_usize..5, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(entries, step, crlf, mark, cut)| Written { entries, step, crlf, mark, cut },
-    );
+    let written = (entries(form().boxed()), 1_usize..5, any::<bool>(), any::<bool>(), any::<bool>())
+        .prop_map(|(entries, step, crlf, mark, cut)| Written { entries, step, crlf, mark, cut });
     let change = (any::<prop::sample::Index>(), 0_u8..5, word());
     let mut runner = TestRunner::new(Config { cases: 600, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&(written, change), |(written, (index, what, word))| {
@@ -237,14 +260,22 @@ fn six_hundred_generated_files_change_only_where_they_must() {
         let value = match what {
             0 => None,
             1 => Some(Value::from(word.as_str())),
-            2 => Some(Value::map([("one", word.as_str().into()), ("two", Value::Seq(vec![Value::map([("deep", Value::Int(1))])]))])),
+            2 => Some(Value::map([
+                ("one", word.as_str().into()),
+                ("two", Value::Seq(vec![Value::map([("deep", Value::Int(1))])])),
+            ])),
             3 => Some(Value::Seq(vec![word.as_str().into(), Value::Int(7)])),
             _ => {
                 let section = old.at(&path.iter().map(String::as_str).collect::<Vec<_>>());
                 if !matches!(section, Some(Value::Map(_) | Value::Null)) {
                     path.pop();
                 }
-                if path.last().is_some_and(|key| key.parse::<usize>().is_ok()) || !matches!(old.at(&path.iter().map(String::as_str).collect::<Vec<_>>()), Some(Value::Map(_) | Value::Null)) {
+                if path.last().is_some_and(|key| key.parse::<usize>().is_ok())
+                    || !matches!(
+                        old.at(&path.iter().map(String::as_str).collect::<Vec<_>>()),
+                        Some(Value::Map(_) | Value::Null)
+                    )
+                {
                     return Ok(());
                 }
                 path.push("zzz".into());
@@ -273,7 +304,10 @@ fn six_hundred_generated_files_change_only_where_they_must() {
             prop_assert!(gone.len() <= 1, "{gone:?}");
             prop_assert!(come.len() <= 2, "{come:?}");
         }
-        let is_leaf = !matches!(old.at(&change.path.iter().map(String::as_str).collect::<Vec<_>>()), Some(Value::Map(_) | Value::Seq(_)));
+        let is_leaf = !matches!(
+            old.at(&change.path.iter().map(String::as_str).collect::<Vec<_>>()),
+            Some(Value::Map(_) | Value::Seq(_))
+        );
         if what == 1 && is_leaf && !text.contains(": |") {
             prop_assert!(gone.len() <= 1 && come.len() == gone.len(), "{gone:?} {come:?}\n{text}");
             let comment = |lines: &[String]| lines.iter().any(|line| line.contains('#'));

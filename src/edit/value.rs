@@ -83,10 +83,11 @@ impl Value {
             Self::Null => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
             Self::Int(number) => Json::from(*number),
-            Self::Float(text) => text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or_else(
-                || Json::String(text.clone()),
-                Json::Number,
-            ),
+            Self::Float(text) => text
+                .parse::<f64>()
+                .ok()
+                .and_then(serde_json::Number::from_f64)
+                .map_or_else(|| Json::String(text.clone()), Json::Number),
             Self::Text(text) => Json::String(text.clone()),
             Self::Seq(items) => Json::Array(items.iter().map(Self::to_json).collect()),
             Self::Map(entries) => {
@@ -167,7 +168,8 @@ impl Value {
 
 /// A text without quotes where every reader of the fleet's files takes it for the same text.
 fn text_of(text: &str) -> String {
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '@' | '-' | ':' | ' ' | '+' | '(' | ')' | '=');
+    let fits =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '@' | '-' | ':' | ' ' | '+' | '(' | ')' | '=');
     let plain = text.starts_with(|c: char| c.is_alphanumeric() || c == '/')
         && text.chars().all(fits)
         && !text.ends_with([' ', ':'])
@@ -191,7 +193,25 @@ mod tests {
 
     #[test]
     fn writes_what_reads_back() {
-        for text in ["acme", "1.0.1", "2026-09-01", "Dunmore & Sons: Solicitors", "yes", "7", "12:30", "", " a", "#1a73e8", "a,b", "1e3", "https://a.b:8443/v1", "null", "é ü", "a\nb", "192.0.2.0/25"] {
+        for text in [
+            "acme",
+            "1.0.1",
+            "2026-09-01",
+            "Dunmore & Sons: Solicitors",
+            "yes",
+            "7",
+            "12:30",
+            "",
+            " a",
+            "#1a73e8",
+            "a,b",
+            "1e3",
+            "https://a.b:8443/v1",
+            "null",
+            "é ü",
+            "a\nb",
+            "192.0.2.0/25",
+        ] {
             let value = Value::from(text);
             for style in [Style::Plain, Style::SingleQuoted, Style::DoubleQuoted] {
                 assert_eq!(Value::read(&value.leaf(style)), value, "{text:?} {style:?}");

@@ -34,9 +34,11 @@ impl Place {
             Err(error) => return Err(failed("cannot open the fleet's repository", &error)),
         };
         let real = |path: &Path| fs::canonicalize(path).ok();
-        let below = git.workdir().and_then(real).zip(real(root)).and_then(|(top, root)| {
-            Some(root.strip_prefix(&top).ok()?.to_str()?.to_owned())
-        });
+        let below = git
+            .workdir()
+            .and_then(real)
+            .zip(real(root))
+            .and_then(|(top, root)| Some(root.strip_prefix(&top).ok()?.to_str()?.to_owned()));
         let Some(below) = below else { return Ok(None) };
         let prefix = if below.is_empty() { below } else { format!("{below}/") };
         Ok(Some(Self { git, prefix }))
@@ -86,7 +88,9 @@ impl Ground {
         };
         if !git2::Reference::is_valid_name(&reference) {
             let name = branch.unwrap_or_default();
-            return Err(Error::usage(format!("{name:?} is no name of a branch")).hint("see `git help check-ref-format`"));
+            return Err(
+                Error::usage(format!("{name:?} is no name of a branch")).hint("see `git help check-ref-format`")
+            );
         }
         let is_head = at.as_deref() == Some(reference.as_str());
         let tip = match git.find_reference(&reference) {

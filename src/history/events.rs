@@ -176,16 +176,23 @@ mod tests {
     fn said(before: &str, after: &str) -> Vec<String> {
         let found = happenings("acme", Some(&glimpse(before)), Some(&glimpse(after)));
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        found.iter().map(|one| format!("{} {} {}>{}", one.event, text(&one.subject), text(&one.from), text(&one.to))).collect()
+        found
+            .iter()
+            .map(|one| format!("{} {} {}>{}", one.event, text(&one.subject), text(&one.from), text(&one.to)))
+            .collect()
     }
 
     #[test]
     fn tells_what_changed_and_nothing_of_comments() {
         assert_eq!(said("", "# a remark\n"), [""; 0]);
         assert_eq!(said("", "lifecycle: { state: suspended, since: 2026-01-01 }\n"), ["state  active>suspended"]);
-        let rotated = "secrets:\n  llm: { version: 1, rotated: 2026-01-01 }\n  wazuh: { version: 3, rotated: 2026-01-01 }\n";
+        let rotated =
+            "secrets:\n  llm: { version: 1, rotated: 2026-01-01 }\n  wazuh: { version: 3, rotated: 2026-01-01 }\n";
         assert_eq!(said("", rotated), ["rotated llm v1>v1", "rotated wazuh v1>v3"]);
-        assert_eq!(said("", "sizing: { profile: small-dev }\nllm: { model: x }\n"), ["changed llm.model, sizing.profile >"]);
+        assert_eq!(
+            said("", "sizing: { profile: small-dev }\nllm: { model: x }\n"),
+            ["changed llm.model, sizing.profile >"]
+        );
         assert_eq!(said("", "a: [\n"), ["unreadable  >"]);
         assert_eq!(said("a: [\n", "lifecycle: { state: retired }\n")[0], "state  active>retired");
     }

@@ -49,11 +49,14 @@ pub struct Question<'a> {
 /// The history cannot be read.
 pub fn log(place: &Place, question: Question<'_>, outputs: &Outputs) -> Result<Vec<Event>> {
     let git = &place.git;
-    let tip = git.revparse_single(question.revision).and_then(|found| found.peel_to_commit()).map_err(|error| {
-        Error::user(format!("there is no revision {}", question.revision)).cause(error.message())
-    })?;
+    let tip = git
+        .revparse_single(question.revision)
+        .and_then(|found| found.peel_to_commit())
+        .map_err(|error| Error::user(format!("there is no revision {}", question.revision)).cause(error.message()))?;
     let mut walk = git.revwalk().map_err(|error| broken(&error))?;
-    walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME).and_then(|()| walk.push(tip.id())).map_err(|error| broken(&error))?;
+    walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)
+        .and_then(|()| walk.push(tip.id()))
+        .map_err(|error| broken(&error))?;
     let mut reader = Reader::new(place);
     let mut names: Option<BTreeSet<String>> = question.slug.map(|slug| BTreeSet::from([slug.to_owned()]));
     let mut events = Vec::new();
@@ -115,8 +118,7 @@ impl<'a> Reader<'a> {
 
     fn happenings(&mut self, commit: Oid) -> Result<Vec<Happening>> {
         let own = self.folders.id(commit)?;
-        let parents: Vec<Oid> =
-            self.git.find_commit(commit).map_err(|error| broken(&error))?.parent_ids().collect();
+        let parents: Vec<Oid> = self.git.find_commit(commit).map_err(|error| broken(&error))?.parent_ids().collect();
         let mut before = parents.iter().map(|parent| self.folders.id(*parent)).collect::<Result<Vec<_>>>()?;
         if before.is_empty() {
             before.push(None);

@@ -51,7 +51,10 @@ pub fn check(fleet: &Fleet) -> Vec<Finding> {
             );
             let held = format!("tenant {owner} holds these ports, and keeps them");
             let held = Finding { severity: Severity::Info, ..Finding::invalid("plan/edge-ports", held) };
-            findings.push(held.tenant(*owner).path("/wazuhIngress/edgePorts"));
+            let held = held.tenant(*owner).path("/wazuhIngress/edgePorts");
+            findings.push(held.hint(format!(
+                "if {owner} came later: `tenantry set {owner} wazuhIngress.edgePorts=free` moves it instead"
+            )));
         }
         owners.entry(ports.events).or_insert(slug);
         owners.entry(ports.enrollment).or_insert(slug);

@@ -95,7 +95,8 @@ pub fn due(tenant: &Tenant, span: &Span) -> Option<Day> {
 fn wait(tenant: &Tenant, what: &str, span: &Span, today: &Day) -> Result<()> {
     let slug = &tenant.tenant.slug;
     let Some(day) = due(tenant, span) else {
-        let error = Error::user(format!("tenant {slug} does not say since when it is {}", tenant.lifecycle.state.as_str()));
+        let error =
+            Error::user(format!("tenant {slug} does not say since when it is {}", tenant.lifecycle.state.as_str()));
         return Err(error.hint("add lifecycle.since to its file: the day of the step"));
     };
     if *today >= day {
@@ -118,10 +119,7 @@ fn rest(tenant: &Tenant) -> Vec<&'static str> {
 
 /// What a step changes in the tenant's file.
 pub fn changes(tenant: &Tenant, step: Step, to: State, today: &Day) -> Vec<Change> {
-    let mut changes = vec![
-        Change::set("lifecycle.state", to.as_str()),
-        Change::set("lifecycle.since", today.as_str()),
-    ];
+    let mut changes = vec![Change::set("lifecycle.state", to.as_str()), Change::set("lifecycle.since", today.as_str())];
     match step {
         Step::Decommission(keep) if keep != tenant.lifecycle.keep_agent_ingress => {
             changes.push(Change::set("lifecycle.keepAgentIngress", keep));
@@ -149,7 +147,8 @@ mod tests {
 
     #[test]
     fn every_step_is_open_where_it_should_be_and_refused_elsewhere_with_what_is() {
-        let steps = [Step::Activate, Step::Suspend, Step::Resume, Step::Decommission(false), Step::Retire, Step::Remove];
+        let steps =
+            [Step::Activate, Step::Suspend, Step::Resume, Step::Decommission(false), Step::Retire, Step::Remove];
         for (state, ends) in [
             ("pending", vec![Some("provisioning"), None, None, None, None, Some("gone")]),
             ("provisioning", vec![Some("active"), None, None, Some("decommissioning"), None, None]),

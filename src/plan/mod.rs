@@ -1,5 +1,6 @@
 //! Decides every value of the fleet: defaults, sizes, quota, names, versions. Nothing further in decides anything.
 
+pub mod budget;
 pub mod compat;
 pub mod edge;
 pub mod lifecycle;

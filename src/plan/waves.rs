@@ -51,10 +51,8 @@ impl std::fmt::Display for Amount {
 /// The order in which tenants are upgraded to a version: by a digest of both, so that it is the same on every machine,
 /// stays when tenants come and go, and lets another upgrade begin with others.
 pub fn order<'a>(slugs: impl IntoIterator<Item = &'a str>, to: &Version) -> Vec<&'a str> {
-    let mut slugs: Vec<(Digest, &str)> = slugs
-        .into_iter()
-        .map(|slug| (Digest::of_parts([to.as_str().as_bytes(), slug.as_bytes()]), slug))
-        .collect();
+    let mut slugs: Vec<(Digest, &str)> =
+        slugs.into_iter().map(|slug| (Digest::of_parts([to.as_str().as_bytes(), slug.as_bytes()]), slug)).collect();
     slugs.sort_unstable();
     slugs.into_iter().map(|(_, slug)| slug).collect()
 }

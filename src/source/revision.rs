@@ -155,7 +155,8 @@ fn blobs(repository: &Path, found: &[Found]) -> std::result::Result<BTreeMap<Str
             let read = piece.iter().map(|one| {
                 let (size, _) = odb.read_header(one.oid)?;
                 // One byte more than is allowed is enough to refuse it.
-                let bytes = if size as u64 > MAX_FILE_BYTES { vec![0; size] } else { odb.read(one.oid)?.data().to_vec() };
+                let bytes =
+                    if size as u64 > MAX_FILE_BYTES { vec![0; size] } else { odb.read(one.oid)?.data().to_vec() };
                 Ok((one.path.clone(), bytes))
             });
             read.collect()
@@ -182,9 +183,12 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let fleet = scratch.path().join("fleet");
         let from_disk = super::super::load(own).unwrap();
-        for (path, bytes) in from_disk.charts.iter().map(|(path, bytes)| (path, bytes.clone())).chain(
-            from_disk.files.iter().map(|(path, text)| (path, text.clone().into_bytes())),
-        ) {
+        for (path, bytes) in from_disk
+            .charts
+            .iter()
+            .map(|(path, bytes)| (path, bytes.clone()))
+            .chain(from_disk.files.iter().map(|(path, text)| (path, text.clone().into_bytes())))
+        {
             let path = fleet.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes).unwrap();

@@ -297,9 +297,10 @@ mod tests {
             found.push(format!("{path}={own}"));
             match &piece.parts {
                 Parts::Leaf => {}
-                Parts::Seq(items) => {
-                    items.iter().enumerate().for_each(|(at, (_, item))| walk(item, &format!("{path}/{at}"), text, found))
-                }
+                Parts::Seq(items) => items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, (_, item))| walk(item, &format!("{path}/{at}"), text, found)),
                 Parts::Map(pairs) => {
                     pairs.iter().for_each(|pair| walk(&pair.node, &format!("{path}/{}", pair.key), text, found))
                 }

@@ -21,7 +21,10 @@ fn a_commit_on_a_branch_leaves_index_and_work_tree_alone() {
     assert_eq!(git(root, &["status", "--porcelain"]), before);
     assert_eq!(git(root, &["rev-parse", "HEAD"]), head);
     assert_eq!(git(root, &["diff", "--name-only", "main", "pause/oak"]), "tenants/oak.yaml");
-    assert_eq!(git(root, &["log", "-1", "--format=%an <%ae> %s", "pause/oak"]), "Ada <ada@example.com> Suspend tenant oak");
+    assert_eq!(
+        git(root, &["log", "-1", "--format=%an <%ae> %s", "pause/oak"]),
+        "Ada <ada@example.com> Suspend tenant oak"
+    );
     assert_eq!(git(root, &["rev-parse", "pause/oak^"]), head);
     // A second change on the same branch follows the first; the same change again is none.
     run(root, "resume oak --now 2026-11-23 --branch pause/oak --commit", 0);

@@ -26,10 +26,17 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
     fleet::text(&output.stdout).trim_end().to_owned()
 }
 
-/// The program in a folder, with Git's environment.
+/// The program in a folder, with Git's environment and a cache beside the folder's own repository.
+pub fn program(folder: &Path) -> Command {
+    let mut command = fleet::tenantry();
+    command.current_dir(folder).envs(IDENTITY).env("PATH", std::env::var("PATH").unwrap());
+    command.env("XDG_CACHE_HOME", folder.join(".git/cache"));
+    command
+}
+
+/// The program in a folder, with the words of a line as its arguments.
 pub fn tenantry(folder: &Path, line: &str) -> Output {
-    let path = std::env::var("PATH").unwrap();
-    fleet::tenantry().current_dir(folder).envs(IDENTITY).env("PATH", path).args(line.split(' ')).output().unwrap()
+    program(folder).args(line.split(' ')).output().unwrap()
 }
 
 /// Runs the program, which must end with this code; gives what it wrote to standard output and standard error.

@@ -42,6 +42,10 @@ pub fn ask<T>(
 /// One of some words.
 pub fn choice(screen: &Screen, question: &str, words: &[String], default: &str) -> Result<String> {
     ask(screen, &format!("{question} ({})", words.join(", ")), Some(default), |answer| {
-        if words.iter().any(|word| word == answer) { Ok(answer.to_owned()) } else { Err(format!("one of {}", words.join(", "))) }
+        if words.iter().any(|word| word == answer) {
+            Ok(answer.to_owned())
+        } else {
+            Err(format!("one of {}", words.join(", ")))
+        }
     })
 }

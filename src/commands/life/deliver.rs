@@ -14,7 +14,7 @@ use crate::commands::memo;
 use crate::commands::screen::Screen;
 use crate::commands::timings::Timings;
 use crate::error::{Error, Result, exit};
-use crate::finding::{Finding, exit_code};
+use crate::finding::{Finding, Severity, exit_code};
 use crate::report::Report;
 
 /// What came of it, for reports.
@@ -52,11 +52,7 @@ pub fn deliver(
     let preview = timings.step("compare", || preview::compare(&base.loaded, &after));
     let proof = Proof { counts: &checked.counts, checks: checked.verdicts.len() };
     let body = words::body(proposal, &preview, proof);
-    let done = if delivery.dry_run {
-        Done { branch: None, commit: None }
-    } else {
-        carry_out(base, proposal, &after)?
-    };
+    let done = if delivery.dry_run { Done { branch: None, commit: None } } else { carry_out(base, proposal, &after)? };
     tell(screen, proposal, delivery, &done, &proof.line());
     screen.write(|format| match format {
         Format::Text => Some(text(proposal, &preview, delivery, &body)),
@@ -74,12 +70,14 @@ fn refuse(screen: &Screen, findings: Vec<Finding>, base: &Base) -> Result<u8> {
     Ok(code)
 }
 
-/// Errors are all shown; of the warnings those about the tenants of the proposal.
+/// Of the warnings only those about the tenants of the proposal are shown.
 fn report(screen: &Screen, proposal: &Proposal, checked: &Checked, after: &Loaded) -> Result<()> {
-    let failed = exit_code(&checked.findings) != exit::OK;
     let tenants = proposal.tenants();
-    let own = |finding: &&Finding| finding.tenant.as_deref().is_some_and(|slug| tenants.contains(slug));
-    let findings: Vec<Finding> = checked.findings.iter().filter(|finding| failed || own(finding)).cloned().collect();
+    let wanted = |finding: &&Finding| {
+        let own = finding.tenant.as_deref().is_some_and(|slug| tenants.contains(slug));
+        own || finding.severity != Severity::Warning
+    };
+    let findings: Vec<Finding> = checked.findings.iter().filter(wanted).cloned().collect();
     if findings.is_empty() {
         return Ok(());
     }

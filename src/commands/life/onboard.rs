@@ -18,15 +18,8 @@ use crate::render::backend::{self, Owner};
 type Fields = Vec<(String, Value)>;
 
 /// What a copy takes from another tenant: how it is served, and nothing that is the customer's own.
-const COPIED: [&str; 7] = [
-    "tenant.tier",
-    "tenant.cluster",
-    "sizing",
-    "components",
-    "resourceQuota",
-    "wazuhIngress.mode",
-    "wazuhIngress.tls",
-];
+const COPIED: [&str; 7] =
+    ["tenant.tier", "tenant.cluster", "sizing", "components", "resourceQuota", "wazuhIngress.mode", "wazuhIngress.tls"];
 
 /// What `onboard` proposes.
 pub fn propose(screen: &Screen, args: &OnboardArgs, base: &Base) -> Outcome {
@@ -116,8 +109,9 @@ fn complete(screen: &Screen, args: &mut OnboardArgs, fleet: &Fleet, copied: &Fie
         args.profile.map_or_else(|| one_of(screen, "Profile", defaults.profile, &["small-dev", "pilot-prod"]), Ok)?,
     );
     let modes = ["loadbalancer", "edge-haproxy"];
-    args.ingress =
-        Some(args.ingress.map_or_else(|| one_of(screen, "Agents come in by", defaults.wazuh_ingress_mode, &modes), Ok)?);
+    args.ingress = Some(
+        args.ingress.map_or_else(|| one_of(screen, "Agents come in by", defaults.wazuh_ingress_mode, &modes), Ok)?,
+    );
     if args.cidr.is_empty() {
         args.cidr = ask::ask(screen, "Networks of its agents, with commas; empty for anywhere", Some(""), cidrs)?;
     }
@@ -219,9 +213,12 @@ fn newer_than_default(fleet: &Fleet, cluster: &Cluster) -> Option<String> {
 fn text(args: &OnboardArgs, base: &Base, fields: &Fields) -> Result<String, Halt> {
     let path = tenant_file(args.slug.as_str());
     let head = [("apiVersion".to_owned(), Value::from("tenantry.io/v1")), ("kind".to_owned(), Value::from("Tenant"))];
-    let tenant = fields.iter().filter_map(|(field, value)| Some((field.strip_prefix("tenant.")?.to_owned(), value.clone())));
+    let tenant =
+        fields.iter().filter_map(|(field, value)| Some((field.strip_prefix("tenant.")?.to_owned(), value.clone())));
     let mut tenant: Vec<(String, Value)> = tenant.collect();
-    tenant.sort_by_key(|(field, _)| ["id", "slug", "displayName", "cluster", "tier", "chartVersion"].iter().position(|known| known == field));
+    tenant.sort_by_key(|(field, _)| {
+        ["id", "slug", "displayName", "cluster", "tier", "chartVersion"].iter().position(|known| known == field)
+    });
     let mut entries = head.to_vec();
     entries.push(("tenant".into(), Value::Map(tenant)));
     let changes: Vec<edit::Change> = fields
@@ -234,7 +231,8 @@ fn text(args: &OnboardArgs, base: &Base, fields: &Fields) -> Result<String, Halt
 
 /// The line that tells editors of the schema, if the fleet's files have one.
 fn schema_line(base: &Base) -> String {
-    let first = |text: &str| text.lines().next().filter(|line| line.starts_with("# yaml-language-server:")).map(str::to_owned);
+    let first =
+        |text: &str| text.lines().next().filter(|line| line.starts_with("# yaml-language-server:")).map(str::to_owned);
     let known = base.loaded.source.below("tenants/").find_map(|(_, text)| first(text));
     known.map_or_else(String::new, |line| format!("{line}\n"))
 }
@@ -250,7 +248,8 @@ fn tell(proposal: &mut Proposal, args: &OnboardArgs, fleet: &Fleet, fields: &Fie
     }
     for (name, what) in names {
         let remote = backend::remote(&fleet.install, owner, name, "api_key", 1);
-        let property = if remote.property.is_empty() { String::new() } else { format!(", property {}", remote.property) };
+        let property =
+            if remote.property.is_empty() { String::new() } else { format!(", property {}", remote.property) };
         proposal.next.push(format!("before the merge: put {what} into the backend at {}{property}", remote.key));
     }
     if args.pending {

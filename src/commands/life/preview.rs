@@ -117,9 +117,9 @@ fn files(units: &Units<'_>, paths: &[&str]) -> Files {
     let units: Vec<_> = made.collect();
     let files = units.into_iter().flat_map(|unit| {
         let path = unit.path;
-        unit.files.into_iter().map(move |(name, bytes)| {
-            (format!("{path}/{name}"), String::from_utf8_lossy(&bytes).into_owned())
-        })
+        unit.files
+            .into_iter()
+            .map(move |(name, bytes)| (format!("{path}/{name}"), String::from_utf8_lossy(&bytes).into_owned()))
     });
     files.collect()
 }

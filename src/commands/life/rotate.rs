@@ -45,7 +45,8 @@ fn find(args: &RotateArgs, tenant: &Tenant) -> Result<&'static Row> {
         }
     })?;
     if row.when == crate::secrets::inventory::When::OwnCortex && !own_cortex {
-        let error = Error::guard(format!("tenant {} has no {}: its Cortex is the customer's", args.slug, row.backend_name));
+        let error =
+            Error::guard(format!("tenant {} has no {}: its Cortex is the customer's", args.slug, row.backend_name));
         return Err(error.hint("its key is `cortex`"));
     }
     Ok(row)
@@ -59,15 +60,14 @@ fn next_version(args: &RotateArgs, base: &Base, tenant: &Tenant, row: &Row, vers
     let changes = if version == 1 && !tenant.secrets.keys().any(|key| key.as_str() == name) {
         vec![Change::set(&at, Value::map([("version", to.into()), ("rotated", base.today.as_str().into())]))]
     } else {
-        vec![
-            Change::set(&format!("{at}.version"), to),
-            Change::set(&format!("{at}.rotated"), base.today.as_str()),
-        ]
+        vec![Change::set(&format!("{at}.version"), to), Change::set(&format!("{at}.rotated"), base.today.as_str())]
     };
     proposal.edit(base, slug, &changes)?;
     let place = place(base, tenant, row, to)?;
     proposal.notes.push(format!("the new value is generated in the cluster and pushed to {place}; nobody sees it"));
-    proposal.notes.push(format!("the old value stays at {} until it is deleted there", self::place(base, tenant, row, version)?));
+    proposal
+        .notes
+        .push(format!("the old value stays at {} until it is deleted there", self::place(base, tenant, row, version)?));
     if let Some(besides) = rotation::besides(row) {
         proposal.next.push(besides.to_owned());
     }
@@ -80,8 +80,10 @@ fn record(args: &RotateArgs, base: &Base, row: &Row, version: u32) -> Outcome {
     let (slug, name) = (args.slug.as_str(), row.backend_name);
     let mut proposal = Proposal::new(format!("Record the rotation of {name} of tenant {slug}"));
     let at = format!("secrets.{name}");
-    let changes =
-        vec![Change::set(&format!("{at}.version"), version), Change::set(&format!("{at}.rotated"), base.today.as_str())];
+    let changes = vec![
+        Change::set(&format!("{at}.version"), version),
+        Change::set(&format!("{at}.rotated"), base.today.as_str()),
+    ];
     proposal.nothing = format!("nothing to change: {name} of {slug} was rotated on {} already", base.today);
     proposal.edit(base, slug, &changes)?;
     proposal.notes.push("no manifest changes: the value lies where it lay".into());
@@ -112,7 +114,14 @@ fn place(base: &Base, tenant: &Tenant, row: &Row, version: u32) -> Result<String
 }
 
 /// What to do instead, where a version in the file changes nothing.
-fn elsewhere(args: &RotateArgs, base: &Base, tenant: &Tenant, row: &Row, way: Way, version: u32) -> Result<Error, Halt> {
+fn elsewhere(
+    args: &RotateArgs,
+    base: &Base,
+    tenant: &Tenant,
+    row: &Row,
+    way: Way,
+    version: u32,
+) -> Result<Error, Halt> {
     let (slug, name) = (args.slug.as_str(), row.backend_name);
     let place = place(base, tenant, row, version)?;
     let namespace = match row.scope {
@@ -133,8 +142,10 @@ fn elsewhere(args: &RotateArgs, base: &Base, tenant: &Tenant, row: &Row, way: Wa
                 .hint(format!("to renew it now: cmctl renew {secret} -n {namespace}"))
         }
         Way::Install | Way::Version => {
-            Error::guard(format!("{name} belongs to the install, not to tenant {slug}"))
-                .hint(format!("write the new value to {place} in the backend, as docs/rotate.md says"))
+            let besides = "a database keeps its users' passwords: ALTER ROLE … WITH PASSWORD there first";
+            let error = Error::guard(format!("{name} belongs to the install, not to tenant {slug}"));
+            let error = if name.contains("postgres") { error.hint(besides) } else { error };
+            error.hint(format!("write the new value to {place} in the backend, and restart what reads it"))
         }
     })
 }

@@ -128,9 +128,8 @@ fn may_change(fleet: &Fleet, tenant: &Tenant, key: &str) -> Result<(), Halt> {
     }
     let has_ports = tenant.wazuh_ingress.edge_ports.is_some();
     if at("wazuhIngress.edgePorts") && has_ports && tenant.lifecycle.state != State::Pending {
-        let wrong = edge::check(fleet).iter().any(|finding| {
-            finding.tenant.as_deref() == Some(slug) && finding.severity == crate::finding::Severity::Error
-        });
+        // One of two that have the same pair must move.
+        let wrong = edge::check(fleet).iter().any(|finding| finding.tenant.as_deref() == Some(slug));
         if !wrong {
             let hint = "agents of the customer are set up with them; a new pair needs every agent set up anew";
             return refuse(format!("the ports of tenant {slug} are written once, at onboarding"), hint.into());

@@ -68,7 +68,9 @@ fn tell(
         }
         Step::Retire => {
             let day = base.today.after(&spans.retention);
-            proposal.notes.push("every manifest of the tenant goes, and with its namespace its data: there is no way back".into());
+            proposal.notes.push(
+                "every manifest of the tenant goes, and with its namespace its data: there is no way back".into(),
+            );
             proposal.notes.push(format!("its slug, id and ports stay reserved until {day}"));
             proposal.next.push(format!("from {day} on: tenantry remove {slug}"));
         }

@@ -25,7 +25,11 @@ pub fn propose(args: &UpgradeArgs, base: &Base) -> Outcome {
     let mut proposal = Proposal::new(title(args, &wave));
     proposal.nothing = match scope.len() - done {
         0 => format!("nothing to change: all {} are at {} already", scope.len(), args.to),
-        left => format!("nothing to change: this wave is at {} already, {left} of {} are left: --continue", args.to, scope.len()),
+        left => format!(
+            "nothing to change: this wave is at {} already, {left} of {} are left: --continue",
+            args.to,
+            scope.len()
+        ),
     };
     let mut slugs = wave.clone();
     slugs.sort_unstable();
@@ -102,7 +106,9 @@ fn scope<'a>(args: &'a UpgradeArgs, base: &'a Base, fleet: &'a Fleet) -> Result<
         .map(|(slug, _)| slug.as_str())
         .collect();
     if chosen.is_empty() {
-        return Err(Error::user("no tenant is meant by that, or none that can be upgraded").hint("`tenantry list` shows them").into());
+        return Err(Error::user("no tenant is meant by that, or none that can be upgraded")
+            .hint("`tenantry list` shows them")
+            .into());
     }
     Ok(chosen)
 }
@@ -127,7 +133,8 @@ fn terms(selector: &str) -> Result<Vec<Term<'_>>> {
         };
         if !KEYS.contains(&key) {
             let known = KEYS.map(str::to_owned);
-            let error = Error::usage(format!("tenants are not chosen by {key:?}")).hint(format!("keys: {}", KEYS.join(", ")));
+            let error =
+                Error::usage(format!("tenants are not chosen by {key:?}")).hint(format!("keys: {}", KEYS.join(", ")));
             return Err(match crate::config::schema::nearest(key, &known) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error,
