@@ -2,6 +2,7 @@
 
 mod drift;
 mod life;
+mod proof;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use life::{
     DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
 };
+pub use proof::ExplainRuleArgs;
 
 use crate::charts::Destination;
 
@@ -148,6 +150,8 @@ pub enum Command {
     /// Verify, pack, publish and pin the charts in charts/
     #[command(subcommand)]
     Charts(ChartsCommand),
+    /// What a rule says, why, and how to mend what it found
+    Explain(ExplainRuleArgs),
     /// Print completions for a shell
     Completions(CompletionArgs),
 }

@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
-//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `history`, `output`, `charts` and
-//! `cluster` are edges; `commands` joins edges and core.
+//! `config`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`,
+//! `vendored` and `yaml` are the core: they know no file system, environment, clock or network. `source`, `history`, `output`,
+//! `charts` and `cluster` are edges; `commands` joins edges and core.
 
 pub mod charts;
 pub mod check;
@@ -33,6 +33,7 @@ pub mod output;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod rules;
 pub mod secrets;
 pub mod source;
 pub mod trace;

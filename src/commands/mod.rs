@@ -4,6 +4,7 @@ mod budget;
 mod charts;
 mod check;
 mod drift;
+mod explain;
 pub mod fleet;
 mod init;
 mod inspect;
@@ -77,6 +78,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Log(args) => life::log(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
+        Command::Explain(args) => explain::run(&screen, &args)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "tenantry", &mut script);
@@ -101,7 +103,7 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::Life(_) => &[Text, Json, Markdown],
+        Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],
         Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) | Command::Log(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Report;
 use super::order::{fingerprint, sentence, worst_first};
 use crate::finding::{Class, Finding, Severity};
+use crate::rules;
 use crate::secrets::leak;
 
 /// Most results of a run that GitHub takes; it refuses the whole file otherwise.
@@ -22,7 +23,7 @@ pub fn sarif(report: &Report, version: &str) -> String {
     let mut rules: BTreeMap<&str, usize> = shown.iter().map(|finding| (finding.rule, 0)).collect();
     rules.values_mut().enumerate().for_each(|(number, index)| *index = number);
     let results: Vec<Value> = shown.iter().map(|finding| result(finding, rules[finding.rule])).collect();
-    let rules: Vec<Value> = rules.keys().map(|rule| json!({ "id": rule, "name": rule })).collect();
+    let rules: Vec<Value> = rules.keys().map(|rule| descriptor(rule)).collect();
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -37,6 +38,20 @@ pub fn sarif(report: &Report, version: &str) -> String {
         }],
     });
     leak::mask(&format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default()))
+}
+
+/// What a rule says, so that the page of an alert explains it.
+fn descriptor(id: &str) -> Value {
+    let Some(rule) = rules::find(id) else { return json!({ "id": id, "name": id }) };
+    let text = rules::text(rule);
+    json!({
+        "id": id,
+        "name": id,
+        "shortDescription": { "text": rule.title },
+        "fullDescription": { "text": rule.what },
+        "help": { "text": text, "markdown": rules::markdown(rule) },
+        "properties": { "tags": ["tenantry", rule.class] },
+    })
 }
 
 fn result(finding: &Finding, rule: usize) -> Value {

@@ -1,0 +1,13 @@
+//! Arguments of what explains and proves: rules, secrets and access.
+
+use clap::Args;
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainRuleArgs {
+    /// The rule, such as config/unknown-field; its last part will do. Without it, the table of all rules
+    pub rule: Option<String>,
+    /// The pages of all rules
+    #[arg(long, conflicts_with = "rule")]
+    pub all: bool,
+}

@@ -1,0 +1,14 @@
+//! What is proved before anything is committed: the rules, access to Secrets, secret material, consistency, reports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by its panic"
+)]
+
+#[path = "support/fleet.rs"]
+mod fleet;
+
+#[path = "proof/rules.rs"]
+mod rules;
