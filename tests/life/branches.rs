@@ -92,3 +92,47 @@ fn a_folder_without_git_or_without_a_commit_is_told_so() {
     let (_, err) = run(root, "log", 3);
     assert!(err.contains("there is no revision HEAD"), "{err}");
 }
+
+#[test]
+fn a_fleet_in_a_folder_of_a_larger_repository_is_found_there() {
+    let whole = tempfile::tempdir().unwrap();
+    let (root, fleet) = (whole.path(), whole.path().join("soc/fleet"));
+    let small = repository();
+    crate::fleet::write(&fleet, &crate::fleet::inputs(small.path()));
+    fs::write(root.join("README.md"), "x").unwrap();
+    git(root, &["init", "--quiet", "--initial-branch", "main"]);
+    git(root, &["add", "--all"]);
+    git(root, &["commit", "--quiet", "-m", "all"]);
+    run(&fleet, "suspend oak --now 2026-11-22 --branch pause --commit", 0);
+    assert_eq!(git(root, &["diff", "--name-only", "main", "pause"]), "soc/fleet/tenants/oak.yaml");
+    run(&fleet, "suspend oak --now 2026-11-22 --commit", 0);
+    assert_eq!(git(root, &["status", "--porcelain"]), "");
+    let (out, _) = run(&fleet, "log oak", 0);
+    assert_eq!(out.lines().count(), 2, "{out}");
+}
+
+#[test]
+fn commits_are_signed_where_git_is_told_to() {
+    let folder = repository();
+    let root = folder.path();
+    let key = root.join(".git/key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .stdin(std::process::Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("NOT RUN: there is no ssh-keygen: apt-get install openssh-client");
+        return;
+    }
+    git(root, &["config", "gpg.format", "ssh"]);
+    git(root, &["config", "user.signingkey", key.to_str().unwrap()]);
+    git(root, &["config", "commit.gpgsign", "true"]);
+    run(root, "suspend oak --now 2026-11-22 --branch pause --commit", 0);
+    assert!(git(root, &["cat-file", "commit", "pause"]).contains("\ngpgsig -----BEGIN SSH SIGNATURE-----"));
+    // A key that is not there makes no commit, and no branch.
+    fs::remove_file(&key).unwrap();
+    let (_, err) = run(root, "suspend oak --now 2026-11-22 --branch other --commit", 5);
+    assert!(err.contains("Git makes no commit"), "{err}");
+    assert_eq!(git(root, &["branch", "--list", "other"]), "");
+}
