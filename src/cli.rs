@@ -2,6 +2,7 @@
 
 mod drift;
 mod schemas;
+mod life;
 mod proof;
 mod watch;
 
@@ -11,6 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use schemas::{ImportArgs, SchemasCommand};
+pub use life::{
+    DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
+};
 pub use proof::ExplainRuleArgs;
 
 use crate::charts::Destination;
@@ -125,7 +129,7 @@ pub enum Command {
     /// Print the JSON Schema of a config kind
     Schema(SchemaArgs),
     /// Load, validate, render in memory and prove everything; writes nothing
-    Check,
+    Check(CheckArgs),
     /// Check, then write a commit or a folder
     Render(RenderArgs),
     /// Check again and show the difference as files are saved
@@ -136,6 +140,11 @@ pub enum Command {
     Show(ShowArgs),
     /// Whether a chart version runs under a system version
     Compat(CompatArgs),
+    #[command(flatten)]
+    /// The verbs that edit tenants
+    Life(LifeCommand),
+    /// What happened to the tenants, from Git alone
+    Log(LogArgs),
     /// Compare a live cluster with the committed tree; only reads
     Drift(Box<DriftArgs>),
     /// What may talk to what, why, and whether that is what should be
@@ -326,6 +335,20 @@ pub enum SchemaKind {
     NetworkClaims,
 }
 
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Also warn of what a render into this repository would delete beyond the budget
+    #[arg(long, value_name = "PATH|URL")]
+    pub against: Option<String>,
+    /// Branch of that repository
+    #[arg(long, default_value = "main")]
+    pub branch: String,
+    /// Folder of that repository under which clusters/ lies
+    #[arg(long, value_name = "FOLDER")]
+    pub path: Option<String>,
+}
+
 /// Arguments of `render`.
 #[derive(Debug, Clone, Args)]
 pub struct RenderArgs {
@@ -350,6 +373,9 @@ pub struct RenderArgs {
     /// Go on although files of the output were edited by hand; the edits are lost
     #[arg(long)]
     pub discard_edits: bool,
+    /// Most that may vanish from the output: tenants, or objects=, kind=, unit= (repeatable; install.yaml's guard if not given)
+    #[arg(long, value_name = "[WHAT=]N|P%")]
+    pub max_delete: Vec<crate::plan::budget::Limit>,
     /// Delete a tenant's manifests although its file vanished without `retired` (repeatable)
     #[arg(long, value_name = "SLUG")]
     pub allow_delete: Vec<String>,

@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `admission`, `blame`, `cel`, `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`,
+//! `blame`, `cel`, `config`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`,
 //! `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system, environment, clock or network.
-//! `source`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands` joins edges and core.
+//! `source`, `history`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands` joins edges and core.
 
 pub mod blame;
 pub mod cel;
@@ -24,8 +24,10 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod drift;
+pub mod edit;
 pub mod error;
 pub mod finding;
+pub mod history;
 pub mod manifest;
 pub mod memo;
 pub mod network;

@@ -78,7 +78,11 @@ fn run(page: &Path, commands: &[Line]) {
     }
     let scratch = tempfile::tempdir().unwrap();
     copy(Path::new(ROOT), scratch.path(), &["install.yaml", "compatibility.yaml", "tenants", "policies", "charts"]);
-    let mut script = String::from("set -u\n");
+    // As a reader has it: the fleet is committed, and somebody is there to commit.
+    let mut script = String::from(
+        "set -u\nexport GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.com GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@example.com\n\
+         git init -q -b main . && echo /rendered/ > .gitignore && git add -A && git commit -q -m fleet || exit 98\n",
+    );
     for line in commands {
         let Line { number, command, exit } = line;
         writeln!(script, "{command}\ncode=$?\n[ $code = {exit} ] || {{ echo \"line {number} ended with $code, not {exit}\" >&2; exit 99; }}").unwrap();

@@ -1,19 +1,25 @@
 //! `check`: everything that `render` does, without writing.
 
+use super::budget;
 use super::fleet::{self, Checked, Counts};
 use super::memo;
 use super::screen::Screen;
 use super::timings::Timings;
+use crate::cli::CheckArgs;
 use crate::error::Result;
 use crate::finding::exit_code;
 use crate::report::Report;
 
 /// Runs the command.
-pub fn run(screen: &Screen) -> Result<u8> {
+pub fn run(screen: &Screen, args: &CheckArgs) -> Result<u8> {
     let mut timings = Timings::default();
     let bar = screen.progress("checking");
     let loaded = fleet::load(&screen.global().fleet, &mut timings)?;
-    let checked = whole(&loaded, &mut timings);
+    let mut checked = whole(&loaded, &mut timings);
+    if let Some(verified) = &checked.verified {
+        checked.findings.extend(budget::against(&screen.global().fleet, &loaded, verified.changes(), args)?);
+        checked.findings.sort();
+    }
     memo::save(&screen.global().fleet, &loaded);
     bar.finish_and_clear();
     let code = exit_code(&checked.findings);

@@ -46,6 +46,12 @@ pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
     Ok(timings.step("parse", || parse(source, memo)))
 }
 
+/// Validates the files of a fleet that were read from elsewhere than its folder, with what is known of that folder's.
+pub fn loaded(source: Source, root: &Path, timings: &mut Timings) -> Loaded {
+    let memo = memo::load(root);
+    timings.step("parse", || parse(source, memo))
+}
+
 /// Validates the files of a fleet. What the memo knows held no secrets and was valid.
 fn parse(source: Source, memo: Memo) -> Loaded {
     let (fleet, mut findings) = config::parse_with(&source, &memo);
@@ -78,13 +84,15 @@ pub struct Checked {
     pub verified: Option<Verified>,
     /// What was counted.
     pub counts: Counts,
+    /// Deletions beyond the budget that were acknowledged, and where.
+    pub acknowledged: Vec<String>,
 }
 
 impl Checked {
     /// What was refused before any check ran.
     pub fn refused(mut findings: Vec<Finding>, counts: Counts) -> Self {
         findings.sort();
-        Self { findings, verdicts: Vec::new(), verified: None, counts }
+        Self { findings, verdicts: Vec::new(), verified: None, counts, acknowledged: Vec::new() }
     }
 }
 
@@ -176,11 +184,11 @@ pub fn check(
     let (verified, report) = report.admit(changes);
     findings.extend(report.findings);
     findings.sort();
-    Checked { findings, verdicts: report.verdicts, verified, counts }
+    Checked { findings, verdicts: report.verdicts, verified, counts, acknowledged: Vec::new() }
 }
 
 /// Digest of every file of the fleet but the tenants'.
-fn rest(source: &Source) -> Digest {
+pub fn rest(source: &Source) -> Digest {
     let files = source.files.iter().filter(|(path, _)| !path.starts_with("tenants/"));
     Digest::of_parts(files.flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]))
 }

@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod budget;
 mod charts;
 mod check;
 mod drift;
@@ -7,6 +8,7 @@ mod explain;
 pub mod fleet;
 mod init;
 mod inspect;
+mod life;
 mod memo;
 mod network;
 mod origin;
@@ -46,7 +48,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         }));
     }
     let prints = match &cli.command {
-        Command::List | Command::Show(_) | Command::Compat(_) | Command::Schemas(_) => true,
+        Command::List | Command::Show(_) | Command::Compat(_) | Command::Schemas(_) | Command::Log(_) => true,
         Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),
         _ => false,
     };
@@ -66,13 +68,15 @@ pub fn run(cli: Cli) -> Result<u8> {
             screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
             exit::OK
         }
-        Command::Check => check::run(&screen)?,
+        Command::Check(args) => check::run(&screen, &args)?,
         Command::Render(args) => render::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Drift(args) => drift::run(&screen, &args)?,
         Command::Compat(args) => inspect::compat(&screen, &args)?,
+        Command::Life(command) => life::run(&screen, &command)?,
+        Command::Log(args) => life::log(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Schemas(command) => schemas::run(&screen, &command)?,
@@ -91,7 +95,7 @@ pub fn run(cli: Cli) -> Result<u8> {
 fn formats(command: &Command) -> &'static [Format] {
     use Format::{Csv, Dot, Github, Gitlab, Html, Json, Junit, Markdown, Sarif, Svg, Text};
     match command {
-        Command::Check
+        Command::Check(_)
         | Command::Render(_)
         | Command::Watch(_)
         | Command::Drift(_)
@@ -101,11 +105,12 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::Explain(_) => &[Text, Json, Markdown],
+        Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],
         Command::List
         | Command::Show(_)
         | Command::Compat(_)
         | Command::Charts(_)
+        | Command::Log(_)
         | Command::Schemas(SchemasCommand::List) => &[Text, Json],
         Command::Schemas(SchemasCommand::Import(_)) => &[],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],

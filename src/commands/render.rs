@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::budget;
 use super::check::whole;
 use super::fleet::{self, Checked, Counts, Loaded};
 use super::memo;
@@ -14,6 +15,7 @@ use crate::config::tenant::State;
 use crate::error::{Error, Result, exit};
 use crate::finding::{Class, Finding, Location, exit_code};
 use crate::output::{self, Baseline, Committed, Edits, Message, Options, Outcome, Repo, Target, Time, WorkTree};
+use crate::plan::budget::TRAILER;
 use crate::report::Report;
 
 /// Runs the command.
@@ -64,7 +66,7 @@ fn into_repository(
             }
         };
         counts = checked.counts.clone();
-        let message = message(loaded, &origin, &checked.counts);
+        let message = message(loaded, &origin, &checked);
         let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
         last = Start::now();
         Ok((verified, message))
@@ -142,7 +144,15 @@ fn admit(
     if !args.discard_edits {
         baseline.refuse_edits()?;
     }
-    let checked = on_baseline(args, loaded, baseline, timings);
+    let root = &screen.global().fleet;
+    let mut checked = on_baseline(args, loaded, baseline, timings);
+    if let Some(verified) = &checked.verified {
+        let given = budget::Given { limits: &args.max_delete, named: &args.allow_delete };
+        let verdict = timings.step("budget", || budget::judge(root, loaded, baseline, verified.changes(), given))?;
+        checked.findings.extend(verdict.findings);
+        checked.findings.sort();
+        checked.acknowledged = verdict.used;
+    }
     let code = exit_code(&checked.findings);
     let report = Report { command: "render", verdicts: checked.verdicts.clone(), findings: checked.findings.clone() };
     timings.step("report", || screen.report(&report, &loaded.source))?;
@@ -214,13 +224,16 @@ fn options(args: &RenderArgs) -> Options<'static> {
     Options { tool_version: fleet::VERSION, edits }
 }
 
-fn message(loaded: &Loaded, origin: &super::origin::Origin, counts: &Counts) -> Message {
+fn message(loaded: &Loaded, origin: &super::origin::Origin, checked: &Checked) -> Message {
+    let counts = &checked.counts;
     let kept = counts.units - counts.rendered;
     let label = loaded.fleet.as_ref().map_or("", |fleet| fleet.install.install.install_label.as_str());
     let mut trailers = Vec::new();
     if let Some(revision) = &origin.revision {
         trailers.push(("Source-Revision".to_owned(), revision.clone()));
     }
+    // Who said that more may vanish than the budget allows stays readable beside the deletion.
+    trailers.extend(checked.acknowledged.iter().map(|said| (TRAILER.to_owned(), said.clone())));
     trailers.push(("Tool-Version".to_owned(), fleet::VERSION.to_owned()));
     Message {
         subject: format!("render {label}: {} of {} units", counts.rendered, counts.units),

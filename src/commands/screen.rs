@@ -75,6 +75,14 @@ impl Screen {
         Ok(())
     }
 
+    /// Shows a report as text on standard error, whatever formats were asked for.
+    pub fn words(&self, report: &Report, source: &Source) {
+        let style = self.style(std::io::stderr().is_terminal());
+        let text = report::text(report, source, style, self.detail());
+        // Its secrets are covered by the report itself, colours and all.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
     /// Writes a report in every format that was asked for, as text to standard output if none was. Text and JSON are the
     /// command's own, from `own`; the others derive from the report.
     ///

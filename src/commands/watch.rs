@@ -9,13 +9,16 @@ use std::time::Duration;
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 
+use super::budget::{self, Given};
 use super::check::whole;
 use super::fleet;
 use super::screen::Screen;
 use super::timings::Timings;
 use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
-use crate::finding::exit_code;
+use crate::finding::{Finding, exit_code};
+use crate::manifest::Changes;
+use crate::manifest::vanished::{Pair, Vanished};
 use crate::output::Target;
 use crate::report::{Report, Style};
 
@@ -83,20 +86,50 @@ fn look(screen: &Screen, root: &Path, before: &mut Files) -> Result<u8> {
     };
     let checked = whole(&loaded, &mut timings);
     let code = exit_code(&checked.findings);
-    screen
-        .report(&Report { command: "watch", verdicts: checked.verdicts, findings: checked.findings }, &loaded.source)?;
-    if let Some(verified) = checked.verified {
-        let mut now = Files::new();
-        for (path, unit) in &verified.changes().write {
-            for (name, bytes) in &unit.files {
-                now.insert(format!("{path}/{name}"), String::from_utf8_lossy(bytes).into_owned());
-            }
-        }
+    let now = checked.verified.as_ref().map(|verified| files(verified.changes()));
+    let mut findings = checked.findings;
+    if let Some(now) = &now {
+        findings.extend(deletions(root, &loaded, before, now)?);
+        findings.sort();
+    }
+    screen.report(&Report { command: "watch", verdicts: checked.verdicts, findings }, &loaded.source)?;
+    if let Some(now) = now {
         screen.print(&difference(before, &now, screen.style(std::io::stdout().is_terminal())))?;
         *before = now;
     }
     screen.timings(&timings);
     Ok(code)
+}
+
+fn files(changes: &Changes) -> Files {
+    let units = changes.write.iter();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    units
+        .flat_map(|(path, unit)| unit.files.iter().map(move |(name, bytes)| (format!("{path}/{name}"), text(bytes))))
+        .collect()
+}
+
+/// Warnings of what would vanish beyond the budget.
+fn deletions(root: &Path, loaded: &fleet::Loaded, before: &Files, now: &Files) -> Result<Vec<Finding>> {
+    let unit = |path: &str| path.rsplit_once('/').map_or(String::new(), |(unit, _)| unit.to_owned());
+    let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
+    let manifests = |path: &&String| !path.ends_with("/kustomization.yaml");
+    for path in now.keys() {
+        pairs.entry(unit(path)).or_default().after = Some(Vec::new());
+    }
+    for (path, text) in before.iter().filter(|(path, _)| manifests(path)) {
+        let pair = pairs.entry(unit(path)).or_default();
+        let side = if now.get(path) == Some(text) { &mut pair.same } else { &mut pair.before };
+        side.push(text.clone().into_bytes());
+    }
+    for (path, text) in now.iter().filter(|(path, text)| manifests(path) && before.get(*path) != Some(text)) {
+        let pair = pairs.entry(unit(path)).or_default();
+        pair.after.get_or_insert_default().push(text.clone().into_bytes());
+    }
+    let tenants = before.keys().map(|path| unit(path)).filter(|unit| unit.contains("/tenants/"));
+    let tenants = tenants.collect::<std::collections::BTreeSet<_>>().len();
+    let verdict = budget::weigh(root, loaded, &Vanished::of(pairs), tenants, None, Given::default())?;
+    Ok(budget::warnings(verdict))
 }
 
 /// The manifests at the tip of the output's branch; none if there is no output yet.

@@ -766,10 +766,31 @@ fn retention() -> Span {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Guard {
-    /// Most tenants that one run may delete: a number, or a share such as `5%`.
+    /// Most tenants that one run may delete: a number, or a share such as `5%`. One if absent.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^[0-9]{1,5}%?$"))]
+    #[schemars(regex(pattern = r"^([0-9]{1,5}|[0-9]{1,2}%|100%)$"))]
     pub max_delete: Option<String>,
+    /// Most objects that may vanish from units that stay, in one run.
+    #[serde(default)]
+    pub max_delete_objects: MaxDeleteObjects,
+}
+
+/// Most objects that may vanish from units that stay: numbers, or shares of what the units that change held before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxDeleteObjects {
+    /// In all; 50 if absent.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^([0-9]{1,7}|[0-9]{1,2}%|100%)$"))]
+    pub overall: Option<String>,
+    /// Of one kind; 25 if absent.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^([0-9]{1,7}|[0-9]{1,2}%|100%)$"))]
+    pub kind: Option<String>,
+    /// Of one unit, such as a tenant; `25%` if absent.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^([0-9]{1,7}|[0-9]{1,2}%|100%)$"))]
+    pub unit: Option<String>,
 }
 
 /// A cluster.

@@ -195,6 +195,22 @@ impl Span {
     }
 }
 
+impl Day {
+    /// The day on which a moment lies, in UTC; `None` beyond the year 9999.
+    pub fn of(seconds: i64) -> Option<Self> {
+        let moment = jiff::Timestamp::from_second(seconds).ok()?;
+        Self::parse(&moment.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()).ok()
+    }
+
+    /// The first day on which a span that began on this day is over; whole days count.
+    pub fn after(&self, span: &Span) -> Self {
+        let days = i64::try_from(span.seconds().div_ceil(86_400)).unwrap_or(i64::MAX);
+        let date = self.0.parse::<jiff::civil::Date>().ok();
+        let later = date.and_then(|date| date.checked_add(jiff::Span::new().try_days(days).ok()?).ok());
+        later.map_or_else(|| Self("9999-12-31".into()), |date| Self(date.to_string()))
+    }
+}
+
 /// Seconds as Go's `time.Duration` prints them.
 pub fn go_duration(seconds: u64) -> String {
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

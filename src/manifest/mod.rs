@@ -1,8 +1,9 @@
-//! Kubernetes manifests: identity of objects, the rendered tree.
+//! Kubernetes manifests: identity of objects, the rendered tree, what vanishes from it.
 
 pub mod hashed;
 pub mod object;
 pub mod tree;
+pub mod vanished;
 
 pub use hashed::ByHash;
 pub use object::{IdRef, ObjectId};

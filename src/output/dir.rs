@@ -55,7 +55,7 @@ pub enum Outcome {
 pub fn baseline(dir: &Path) -> Result<Baseline> {
     let inspected: Vec<Option<Inspected>> =
         places(dir)?.into_par_iter().map(|path| inspect(dir, path)).collect::<Result<_>>()?;
-    let mut baseline = Baseline::default();
+    let mut baseline = Baseline { place: super::before::Place::Folder(dir.to_owned()), ..Baseline::default() };
     for found in inspected.into_iter().flatten() {
         baseline.edits.extend(found.edits);
         baseline.units.insert(found.path, found.recorded);

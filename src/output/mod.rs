@@ -9,6 +9,7 @@
 //! the branch is at the old commit or at the new one, and the next run clears away what was left.
 
 mod baseline;
+mod before;
 mod cache;
 mod checkout;
 mod commit;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
 use super::baseline::{self, Place};
+use super::before;
 use super::cache::Cache;
 use super::commit::Commit;
 use super::fault;
@@ -177,6 +178,7 @@ impl Repo {
         if let Some(root) = root.filter(|root| root.is_folder()) {
             let place = Place { tip, path, root: root.oid };
             (baseline.units, baseline.edits) = baseline::read(git, place, &self.memo, &mut self.cache)?;
+            baseline.place = before::Place::Tree(git.path().to_owned(), root.oid);
             self.cache.save(&Cache::place(&ours(git)));
         }
         Ok(baseline)

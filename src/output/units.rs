@@ -31,6 +31,8 @@ pub struct Baseline {
     pub units: BTreeMap<String, Recorded>,
     /// Owned files that differ from what was written, sorted.
     pub edits: Vec<Edit>,
+    /// Where it was read from.
+    pub(super) place: super::before::Place,
     /// Where the branch is in the repository here: behind the tip if its remote is further on.
     pub(super) local: Option<git2::Oid>,
     /// Where the branch is at the remote, if there is one.

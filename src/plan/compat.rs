@@ -16,30 +16,32 @@ pub fn judge(matrix: &Compatibility, system: &Version, tenant: &Version) -> Opti
                 Status::Supported => None,
                 Status::Deprecated => {
                     let finding = Finding::warning("plan/deprecated", format!("{pair} is deprecated"));
-                    Some(finding.hint(notes.unwrap_or_else(|| newest(matrix, system))))
+                    Some(finding.hint(notes.unwrap_or_else(|| instead(matrix, system))))
                 }
                 Status::Blocked => {
                     let finding = Finding::error("plan/blocked", Class::Guard, format!("{pair} is blocked"));
-                    Some(finding.hint(notes.unwrap_or_else(|| newest(matrix, system))))
+                    Some(finding.hint(notes.unwrap_or_else(|| instead(matrix, system))))
                 }
             }
         }
         None => {
             let finding =
                 Finding::error("plan/unknown-version", Class::Guard, format!("{pair} is not in compatibility.yaml"));
-            Some(finding.hint(newest(matrix, system)))
+            Some(finding.hint(instead(matrix, system)))
         }
     }
 }
 
-/// The newest supported version under a system version, as a hint.
-fn newest(matrix: &Compatibility, system: &Version) -> String {
-    let supported = matrix.matrix.iter().filter(|row| row.system == *system).flat_map(|row| &row.tenant);
-    let newest = supported
-        .filter(|entry| entry.status == Status::Supported)
-        .filter_map(|entry| semver::Version::parse(entry.version.as_str()).ok())
-        .max();
-    match newest {
+/// The newest version that is supported under a system version.
+pub fn newest(matrix: &Compatibility, system: &Version) -> Option<semver::Version> {
+    let known = matrix.matrix.iter().filter(|row| row.system == *system).flat_map(|row| &row.tenant);
+    let supported = known.filter(|entry| entry.status == Status::Supported);
+    supported.filter_map(|entry| semver::Version::parse(entry.version.as_str()).ok()).max()
+}
+
+/// What to run instead.
+fn instead(matrix: &Compatibility, system: &Version) -> String {
+    match newest(matrix, system) {
         Some(version) => format!("supported under soctalk-system {system}: {version}"),
         None => format!(
             "compatibility.yaml supports no version under soctalk-system {system}: add the combination once it was tested"

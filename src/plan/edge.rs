@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::config::Fleet;
 use crate::config::install::{Edge, PortRange};
-use crate::config::tenant::{EdgePorts, State, WazuhMode};
-use crate::finding::Finding;
+use crate::config::tenant::{EdgePorts, State, Tenant, WazuhMode};
+use crate::finding::{Finding, Severity};
 
 /// Checks every pair that is written down, in whatever state its tenant is. A finding's tenant names the file and its
 /// path the field.
@@ -13,11 +13,7 @@ pub fn check(fleet: &Fleet) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
     let range = fleet.install.wazuh_ingress.edge.as_ref().map(|Edge { ports, .. }| *ports);
-    // Whoever holds a pair for longest keeps it: tombstones first, so that the living one is told to move.
-    let (mut tenants, living): (Vec<_>, Vec<_>) =
-        fleet.tenants.iter().partition(|(_, tenant)| tenant.lifecycle.state == State::Retired);
-    tenants.extend(living);
-    for (slug, tenant) in tenants {
+    for (slug, tenant) in by_age(fleet) {
         let mode = tenant.wazuh_ingress.mode.unwrap_or(fleet.install.defaults.wazuh_ingress_mode);
         let refuse =
             |message: String| Finding::invalid("plan/edge-ports", message).tenant(slug).path("/wazuhIngress/edgePorts");
@@ -46,16 +42,41 @@ pub fn check(fleet: &Fleet) -> Vec<Finding> {
             findings.push(finding.expected(format!("{} to {}", range.from, range.to)));
         }
         if let Some(owner) = [ports.events, ports.enrollment].into_iter().find_map(|port| owners.get(&port)) {
-            let hint =
-                free(range, fleet).map_or_else(|| "the range in install.yaml is full: widen it".into(), suggestion);
+            let hint = free(range, fleet).map_or_else(
+                || "the range in install.yaml is full: widen it".into(),
+                |pair| format!("{}, which `tenantry set {slug} wazuhIngress.edgePorts=free` writes", suggestion(pair)),
+            );
             findings.push(
                 refuse(format!("the ports {}/{} belong to tenant {owner}", ports.events, ports.enrollment)).hint(hint),
             );
+            let held = format!("tenant {owner} holds these ports, and keeps them");
+            let held = Finding { severity: Severity::Info, ..Finding::invalid("plan/edge-ports", held) };
+            let held = held.tenant(*owner).path("/wazuhIngress/edgePorts");
+            findings.push(held.hint(format!(
+                "if {owner} came later: `tenantry set {owner} wazuhIngress.edgePorts=free` moves it instead"
+            )));
         }
         owners.entry(ports.events).or_insert(slug);
         owners.entry(ports.enrollment).or_insert(slug);
     }
     findings
+}
+
+/// Whoever holds a pair for longest keeps it, so that the younger one is told to move: tombstones first, then by how far
+/// they are in their lives and since when.
+fn by_age(fleet: &Fleet) -> Vec<(&String, &Tenant)> {
+    let mut tenants: Vec<_> = fleet.tenants.iter().collect();
+    tenants.sort_by_key(|(slug, tenant)| {
+        let rank = match tenant.lifecycle.state {
+            State::Retired => 0,
+            State::Decommissioning => 1,
+            State::Suspended | State::Active => 2,
+            State::Provisioning => 3,
+            State::Pending => 4,
+        };
+        (rank, tenant.lifecycle.since.clone(), *slug)
+    });
+    tenants
 }
 
 /// The lowest pair that no tenant has, tombstones included.

@@ -1,11 +1,14 @@
 //! Decides every value of the fleet: defaults, sizes, quota, names, versions. Nothing further in decides anything.
 
+pub mod budget;
 pub mod compat;
 pub mod edge;
+pub mod lifecycle;
 pub mod names;
 pub mod origin;
 pub mod sizing;
 mod tenant;
+pub mod waves;
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! Flux or Argo CD to sync both. Every unit carries the digest of all it is rendered from; a unit whose digest is
 //! recorded in the output already need not be rendered again.
 
-mod backend;
+pub mod backend;
 mod engine;
 mod gitops;
 mod helm;
@@ -131,6 +131,24 @@ impl Job<'_> {
             unit.files.insert("admission.yaml".into(), FileContent::Objects(policies));
         }
         Ok(Made::Rendered(unit))
+    }
+
+    /// Digest of the inputs, as [`Job::make`] finds it, without rendering.
+    pub fn inputs(&self, templates: &Templates, memo: &Memo, rest: &Digest) -> Digest {
+        if let Some(known) = self.text.and_then(|text| memo.inputs(&text, rest)) {
+            return known;
+        }
+        let context = self.context();
+        let inputs = self.digest(&templates.digest(), &context, &self.families(&context));
+        if let Some(text) = self.text {
+            memo.learn_inputs(text, *rest, inputs);
+        }
+        inputs
+    }
+
+    /// Digest of the text of the tenant's file.
+    pub fn text(&self) -> Option<Digest> {
+        self.text
     }
 
     /// Renders some files of a unit that stays in the output, for what is proved about the whole fleet.

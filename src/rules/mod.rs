@@ -16,10 +16,11 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 9] = [
+static FAMILIES: [(&str, &str, &str); 10] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
+    ("edit", "Edits", include_str!("table/edit.yaml")),
     ("render", "Rendering", include_str!("table/render.yaml")),
     ("charts", "Charts", include_str!("table/charts.yaml")),
     ("check", "The gate itself", include_str!("table/check.yaml")),

@@ -238,7 +238,8 @@ fn is_printable(character: char) -> bool {
         && u32::from(character) <= 0xFFFF
 }
 
-fn quoted(text: &str) -> String {
+/// The text in double quotes, as every reader takes it.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

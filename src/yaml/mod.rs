@@ -3,7 +3,9 @@
 //! Nothing else in the crate knows which YAML library stands behind.
 
 mod emit;
+mod outline;
 mod parse;
 
-pub use emit::{Emitter, Place, Sink, emit_documents, plain_is_safe};
+pub use emit::{Emitter, Place, Sink, emit_documents, plain_is_safe, quoted};
+pub use outline::{Pair, Parts, Piece, Style, outline};
 pub use parse::{Document, Entry, Limits, Node, Span, SyntaxError, Value, parse};

@@ -281,7 +281,7 @@ fn not_text(span: Span, text: &str) -> SyntaxError {
     SyntaxError { span, message: format!("the key {text} is not text"), hint: Some(format!("write it as \"{text}\"")) }
 }
 
-fn scan_error(error: &saphyr_parser::ScanError, text: &str) -> SyntaxError {
+pub(super) fn scan_error(error: &saphyr_parser::ScanError, text: &str) -> SyntaxError {
     let mark = error.marker();
     let span = Span { line: clamp(mark.line()), column: clamp(mark.col() + 1), length: 1 };
     // The scanner reports where it began; a tab that it met may stand on the next line.
@@ -296,7 +296,7 @@ fn scan_error(error: &saphyr_parser::ScanError, text: &str) -> SyntaxError {
     SyntaxError { span, message: error.info().to_owned(), hint }
 }
 
-fn to_span(span: saphyr_parser::Span) -> Span {
+pub(super) fn to_span(span: saphyr_parser::Span) -> Span {
     let one_line = span.start.line() == span.end.line();
     let length = if one_line { span.end.col().saturating_sub(span.start.col()) } else { 0 };
     Span { line: clamp(span.start.line()), column: clamp(span.start.col() + 1), length: clamp(length) }
