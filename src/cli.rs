@@ -1,14 +1,18 @@
 //! The command line.
 
+mod diff;
 mod drift;
 mod proof;
+mod verify;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use diff::DiffArgs;
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use proof::ExplainRuleArgs;
+pub use verify::VerifyTreeArgs;
 
 use crate::charts::Destination;
 
@@ -125,6 +129,10 @@ pub enum Command {
     Check,
     /// Check, then write a commit or a folder
     Render(RenderArgs),
+    /// What a change does to the manifests: deletions, what opens and closes, what restarts
+    Diff(DiffArgs),
+    /// Whether an output tree is exactly what its recorded inputs render to
+    Verify(VerifyTreeArgs),
     /// Check again and show the difference as files are saved
     Watch(WatchArgs),
     /// The tenants as a table

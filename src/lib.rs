@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
-//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
-//! are edges; `commands` joins edges and core.
+//! `config`, `diff`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`,
+//! `vendored` and `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts`
+//! and `cluster` are edges; `commands` joins edges and core.
 
 pub mod charts;
 pub mod check;
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod diff;
 pub mod drift;
 pub mod error;
 pub mod finding;

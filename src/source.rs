@@ -1,6 +1,7 @@
 //! Reads the files of a fleet: bounded, inside the root only, as text with `\n` line ends.
 
 mod charts;
+pub mod revision;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

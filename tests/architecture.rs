@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 15] = [
-    "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
+const CORE: [&str; 16] = [
+    "config", "diff", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
     "drift", "trace", "vendored", "rules",
 ];
 

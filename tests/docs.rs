@@ -78,6 +78,11 @@ fn run(page: &Path, commands: &[Line]) {
     }
     let scratch = tempfile::tempdir().unwrap();
     copy(Path::new(ROOT), scratch.path(), &["install.yaml", "compatibility.yaml", "tenants", "policies", "charts"]);
+    // A fleet lives in a repository.
+    let commit =
+        "git init -q -b main && git add --all && git -c user.name=docs -c user.email=docs@localhost commit -qm fleet";
+    let made = Command::new("bash").args(["-c", commit]).current_dir(scratch.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let mut script = String::from("set -u\n");
     for line in commands {
         let Line { number, command, exit } = line;

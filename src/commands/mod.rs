@@ -2,6 +2,7 @@
 
 mod charts;
 mod check;
+mod diff;
 mod drift;
 mod explain;
 pub mod fleet;
@@ -13,6 +14,7 @@ mod origin;
 mod render;
 mod screen;
 mod timings;
+mod verify;
 mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
@@ -67,6 +69,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         }
         Command::Check => check::run(&screen)?,
         Command::Render(args) => render::run(&screen, &args)?,
+        Command::Diff(args) => diff::run(&screen, &args)?,
+        Command::Verify(args) => verify::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
@@ -92,11 +96,13 @@ fn formats(command: &Command) -> &'static [Format] {
         Command::Check
         | Command::Render(_)
         | Command::Watch(_)
+        | Command::Verify(_)
         | Command::Drift(_)
         | Command::Charts(ChartsCommand::Verify(_)) => &[Text, Json, Markdown, Sarif, Junit, Gitlab, Github, Html],
         Command::Network(NetworkCommand::Connections(_) | NetworkCommand::Diff(_)) => {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
+        Command::Diff(_) => &[Text, Json, Markdown, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Explain(_) => &[Text, Json, Markdown],

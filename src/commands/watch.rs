@@ -16,6 +16,7 @@ use super::timings::Timings;
 use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
 use crate::finding::exit_code;
+use crate::manifest::{PROVENANCE, STATEMENT};
 use crate::output::Target;
 use crate::report::{Report, Style};
 
@@ -88,7 +89,7 @@ fn look(screen: &Screen, root: &Path, before: &mut Files) -> Result<u8> {
     if let Some(verified) = checked.verified {
         let mut now = Files::new();
         for (path, unit) in &verified.changes().write {
-            for (name, bytes) in &unit.files {
+            for (name, bytes) in unit.files.iter().filter(|(name, _)| *name != STATEMENT) {
                 now.insert(format!("{path}/{name}"), String::from_utf8_lossy(bytes).into_owned());
             }
         }
@@ -116,7 +117,8 @@ fn committed(root: &Path, args: &WatchArgs) -> Result<Files> {
         let name = entry.name().unwrap_or_default();
         if entry.kind() == Some(git2::ObjectType::Blob)
             && folder.starts_with("clusters/")
-            && name != crate::manifest::PROVENANCE
+            && name != PROVENANCE
+            && name != STATEMENT
         {
             match repository.find_blob(entry.id()) {
                 Ok(blob) => {

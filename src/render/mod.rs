@@ -132,6 +132,24 @@ impl Job<'_> {
         Ok(Made::Rendered(unit))
     }
 
+    /// Digest of the inputs, as [`Job::make`] finds it, without rendering.
+    pub fn inputs(&self, templates: &Templates, memo: &Memo, rest: &Digest) -> Digest {
+        if let Some(known) = self.text.and_then(|text| memo.inputs(&text, rest)) {
+            return known;
+        }
+        let context = self.context();
+        let inputs = self.digest(&templates.digest(), &context, &self.families(&context));
+        if let Some(text) = self.text {
+            memo.learn_inputs(text, *rest, inputs);
+        }
+        inputs
+    }
+
+    /// Digest of the text of the tenant's file.
+    pub fn text(&self) -> Option<Digest> {
+        self.text
+    }
+
     /// Renders some files of a unit that stays in the output, for what is proved about the whole fleet.
     ///
     /// # Errors
@@ -170,8 +188,14 @@ impl Job<'_> {
         let mut parts: Vec<&[u8]> =
             vec![self.version.as_bytes(), templates.as_bytes(), context.as_bytes(), self.admission.as_bytes()];
         parts.extend(extras.iter().map(String::as_bytes));
+        // The control plane's statement says what the proofs take for granted: that follows from the whole install.
+        let install = match self.of {
+            Of::System => serde_json::to_string(self.plan.install).unwrap_or_default(),
+            Of::Gitops | Of::Tenant(_) => String::new(),
+        };
         if matches!(self.of, Of::System) {
             parts.push(self.claims.as_bytes());
+            parts.push(install.as_bytes());
         }
         Digest::of_parts(parts)
     }
