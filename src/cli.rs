@@ -1,21 +1,25 @@
 //! The command line.
 
+mod diff;
 mod drift;
-mod schemas;
 mod life;
 mod proof;
+mod schemas;
+mod verify;
 mod watch;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use diff::DiffArgs;
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
-pub use schemas::{ImportArgs, SchemasCommand};
 pub use life::{
     DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
 };
 pub use proof::ExplainRuleArgs;
+pub use schemas::{ImportArgs, SchemasCommand};
+pub use verify::VerifyTreeArgs;
 
 use crate::charts::Destination;
 
@@ -132,6 +136,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Check, then write a commit or a folder
     Render(RenderArgs),
+    /// What a change does to the manifests: deletions, what opens and closes, what restarts
+    Diff(DiffArgs),
+    /// Whether an output tree is exactly what its recorded inputs render to
+    Verify(VerifyTreeArgs),
     /// Check again and show the difference as files are saved
     Watch(WatchArgs),
     /// The tenants as a table

@@ -11,9 +11,9 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `blame`, `cel`, `config`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`,
-//! `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system, environment, clock or network.
-//! `source`, `history`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands` joins edges and core.
+//! `blame`, `cel`, `config`, `diff`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`,
+//! `network`, `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system, environment, clock or
+//! network. `source`, `history`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands` joins edges and core.
 
 pub mod blame;
 pub mod cel;
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod diff;
 pub mod drift;
 pub mod edit;
 pub mod error;
@@ -35,8 +36,8 @@ pub mod output;
 pub mod plan;
 pub mod render;
 pub mod report;
-pub mod schemas;
 pub mod rules;
+pub mod schemas;
 pub mod secrets;
 pub mod source;
 pub mod telemetry;

@@ -7,9 +7,28 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 20] = [
-    "admission", "blame", "cel", "schemas", "config", "edit", "memo", "plan", "manifest", "render", "secrets", "check",
-    "report", "finding", "yaml", "network", "drift", "trace", "vendored", "rules",
+const CORE: [&str; 21] = [
+    "admission",
+    "blame",
+    "cel",
+    "schemas",
+    "config",
+    "diff",
+    "edit",
+    "memo",
+    "plan",
+    "manifest",
+    "render",
+    "secrets",
+    "check",
+    "report",
+    "finding",
+    "yaml",
+    "network",
+    "drift",
+    "trace",
+    "vendored",
+    "rules",
 ];
 
 /// What the core never names, and what it would be.

@@ -11,10 +11,10 @@ mod faults;
 mod fleets;
 #[path = "support/cluster/mod.rs"]
 mod harness;
-#[path = "support/mutants.rs"]
-mod mutants;
 #[path = "output/http.rs"]
 mod http_backend;
+#[path = "support/mutants.rs"]
+mod mutants;
 #[path = "cluster/random.rs"]
 mod random;
 #[path = "cluster/schemas.rs"]

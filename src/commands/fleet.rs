@@ -12,9 +12,10 @@ use crate::check::{self, Input, Kept, Verdict, Verified};
 use crate::config::{self, Fleet};
 use crate::error::Result;
 use crate::finding::{Finding, any_error};
-use crate::manifest::{Changes, Digest};
+use crate::manifest::statement::{self, Checked as Checking};
+use crate::manifest::{Changes, Digest, STATEMENT, Unit};
 use crate::memo::Memo;
-use crate::plan::names::cluster_of;
+use crate::plan::names::{self, cluster_of};
 use crate::plan::{self, Plan};
 use crate::render::{self, Before, Job, Made, RenderedUnit, Templates};
 use crate::secrets::leak;
@@ -179,12 +180,23 @@ pub fn check(
     let report = timings.step("check", || check::run(&input));
     let units = Arc::unwrap_or_clone(units);
     // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
-    let finish = |unit: RenderedUnit| (unit.path.clone(), unit.finish());
+    let finish = |unit: RenderedUnit| (unit.path.clone(), stated(&unit, plan, &report.verdicts));
     let changes = Changes { write: timings.step("emit", || units.into_par_iter().map(finish).collect()), keep, remove };
     let (verified, report) = report.admit(changes);
     findings.extend(report.findings);
     findings.sort();
     Checked { findings, verdicts: report.verdicts, verified, counts, acknowledged: Vec::new() }
+}
+
+/// The unit as bytes, with what was proved about it.
+fn stated(unit: &RenderedUnit, plan: &Plan<'_>, verdicts: &[Verdict]) -> Unit {
+    let mut finished = unit.finish();
+    let checks: Vec<Checking<'_>> = verdicts.iter().map(|one| (one.check, one.proves, one.verdict)).collect();
+    let own = plan.clusters.iter().find(|cluster| names::system_unit(cluster.cluster.name.as_str()) == unit.path);
+    let assumptions = own.map(|cluster| check::network::assumptions(plan, cluster)).unwrap_or_default();
+    let statement = statement::statement(&finished, VERSION, &checks, &assumptions);
+    finished.files.insert(STATEMENT.to_owned(), statement);
+    finished
 }
 
 /// Digest of every file of the fleet but the tenants'.

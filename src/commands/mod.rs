@@ -3,6 +3,7 @@
 mod budget;
 mod charts;
 mod check;
+mod diff;
 mod drift;
 mod explain;
 pub mod fleet;
@@ -16,6 +17,7 @@ mod render;
 mod schemas;
 mod screen;
 mod timings;
+mod verify;
 mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
@@ -70,6 +72,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         }
         Command::Check(args) => check::run(&screen, &args)?,
         Command::Render(args) => render::run(&screen, &args)?,
+        Command::Diff(args) => diff::run(&screen, &args)?,
+        Command::Verify(args) => verify::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
@@ -98,11 +102,13 @@ fn formats(command: &Command) -> &'static [Format] {
         Command::Check(_)
         | Command::Render(_)
         | Command::Watch(_)
+        | Command::Verify(_)
         | Command::Drift(_)
         | Command::Charts(ChartsCommand::Verify(_)) => &[Text, Json, Markdown, Sarif, Junit, Gitlab, Github, Html],
         Command::Network(NetworkCommand::Connections(_) | NetworkCommand::Diff(_)) => {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
+        Command::Diff(_) => &[Text, Json, Markdown, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],

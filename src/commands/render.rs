@@ -183,7 +183,7 @@ fn on_baseline(args: &RenderArgs, loaded: &Loaded, baseline: &Baseline, timings:
 
 /// Whether a unit of the output that the fleet no longer renders may be removed: its tenant was retired, or the
 /// command line names it.
-fn may_go(fleet: &Fleet, path: &str, allowed: &[String]) -> Result<(), Box<Finding>> {
+pub(super) fn may_go(fleet: &Fleet, path: &str, allowed: &[String]) -> Result<(), Box<Finding>> {
     let Some(slug) = path.split_once("/tenants/").map(|(_, slug)| slug) else {
         let name = path.trim_start_matches("clusters/");
         if allowed.iter().any(|allowed| allowed == name) {

@@ -17,8 +17,8 @@ use super::timings::Timings;
 use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, exit_code};
-use crate::manifest::Changes;
 use crate::manifest::vanished::{Pair, Vanished};
+use crate::manifest::{Changes, PROVENANCE, STATEMENT, Unit};
 use crate::output::Target;
 use crate::report::{Report, Style};
 
@@ -104,9 +104,11 @@ fn look(screen: &Screen, root: &Path, before: &mut Files) -> Result<u8> {
 fn files(changes: &Changes) -> Files {
     let units = changes.write.iter();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    units
-        .flat_map(|(path, unit)| unit.files.iter().map(move |(name, bytes)| (format!("{path}/{name}"), text(bytes))))
-        .collect()
+    let own = |(path, unit): (&String, &Unit)| {
+        let manifests = unit.files.iter().filter(|(name, _)| *name != STATEMENT);
+        manifests.map(|(name, bytes)| (format!("{path}/{name}"), text(bytes))).collect::<Vec<_>>()
+    };
+    units.flat_map(own).collect()
 }
 
 /// Warnings of what would vanish beyond the budget.
@@ -149,7 +151,8 @@ fn committed(root: &Path, args: &WatchArgs) -> Result<Files> {
         let name = entry.name().unwrap_or_default();
         if entry.kind() == Some(git2::ObjectType::Blob)
             && folder.starts_with("clusters/")
-            && name != crate::manifest::PROVENANCE
+            && name != PROVENANCE
+            && name != STATEMENT
         {
             match repository.find_blob(entry.id()) {
                 Ok(blob) => {

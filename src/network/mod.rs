@@ -62,7 +62,7 @@ pub use lints::{Severity, Violation, lints};
 pub use model::{Model, Size};
 pub use policy::{Direction, Entity};
 pub use ports::{PortSet, Protocol};
-pub use proof::{Proof, prove};
+pub use proof::{Proof, prove, standing_assumptions};
 pub use prove::{ClaimVerdict, Verdict};
 pub use rbac::Power;
 pub use settings::{CiliumVersion, NotAVersion, Profile, Resolver, Settings, StandIn, StandInPort};

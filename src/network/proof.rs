@@ -78,7 +78,13 @@ pub fn prove(model: &Model, claims: &Claims) -> Proof {
 
 /// What no manifest tells. Each sentence is something that an operator can check.
 fn assumptions(model: &Model, claims: &Claims) -> Vec<String> {
-    let settings = &model.settings;
+    let mut list = standing_assumptions(&model.settings, claims);
+    list.extend(names_in_union(model));
+    list
+}
+
+/// What a proof takes for granted whatever the manifests are.
+pub fn standing_assumptions(settings: &Settings, claims: &Claims) -> Vec<String> {
     let mut list = vec![
         "the pods, labels and policies of the cluster are those of the manifests".to_owned(),
         "replies to a connection that is allowed are allowed; a pod always reaches itself".to_owned(),
@@ -106,7 +112,6 @@ fn assumptions(model: &Model, claims: &Claims) -> Vec<String> {
         let any = if one.any_labels { ", with any labels" } else { "" };
         format!("a workload {}/{} exists besides the manifests{any}", one.namespace, one.name)
     }));
-    list.extend(names_in_union(model));
     list.extend(claims.assume.statements.iter().cloned());
     list
 }

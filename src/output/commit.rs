@@ -14,10 +14,11 @@ use super::message::{Identity, Message};
 use super::refs::{self, Moved};
 use super::remote::{Pushed, Remote};
 use super::repo::{Committed, Options, Outcome, WorkTree, ours};
+use super::sign;
 use super::target::{Location, Target};
 use super::tree::{self, Memo};
 use super::units::{Baseline, Intact};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::tree::Changes;
 
 /// Trees of units that were composed, and what is known of them.
@@ -62,13 +63,14 @@ impl Commit<'_> {
             return Ok((Outcome::Unchanged { commit: parent }, known));
         }
         let author = message.author.clone().unwrap_or_else(|| Identity::configured(git));
-        let commit = match parent.filter(|_| unchanged) {
-            Some(parent) => parent,
-            None => {
-                let bytes = message.commit(composed.tree, composed.units, parent, &author)?;
-                composed.pack.add(ObjectType::Commit, &bytes, None)
-            }
+        let bytes = match parent.filter(|_| unchanged) {
+            Some(_) => None,
+            None => Some(message.commit(composed.tree, composed.units, parent, &author)?),
         };
+        // A signed commit is made by Git itself, once its tree is there.
+        let signs = bytes.is_some() && sign::is_wanted(git);
+        let unsigned = bytes.as_ref().filter(|_| !signs);
+        let mut commit = unsigned.map(|bytes| composed.pack.add(ObjectType::Commit, bytes, None)).or(parent);
 
         let ours = ours(git);
         fs::create_dir_all(&ours).map_err(|error| fault::disk("create", &ours, &error))?;
@@ -88,6 +90,10 @@ impl Commit<'_> {
         if !unchanged {
             composed.pack.write(&git.commondir().join("objects/pack"))?;
         }
+        if let Some(bytes) = bytes.as_ref().filter(|_| signs) {
+            commit = Some(sign::commit(git, (composed.tree, parent), bytes, (&author, message))?);
+        }
+        let commit = commit.ok_or_else(|| Error::internal("a commit was neither made nor there"))?;
         let local = self.baseline.local.map(|local| tree::of_commit(git, local)).transpose()?;
         if let Some(checkout) = checkout.as_mut().filter(|_| behind) {
             checkout.changes = checkout::compare(git, local, composed.tree)?;

@@ -29,6 +29,15 @@ pub struct Time {
     pub offset: i32,
 }
 
+impl Time {
+    /// `seconds offset`.
+    pub(super) fn stamp(self) -> String {
+        let sign = if self.offset < 0 { '-' } else { '+' };
+        let minutes = self.offset.abs();
+        format!("{} {sign}{:02}{:02}", self.seconds, minutes / 60, minutes % 60)
+    }
+}
+
 /// A person or program as Git names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -51,10 +60,17 @@ impl Identity {
 
     /// `Name <address> seconds offset`.
     pub(super) fn stamp(&self, time: Time) -> String {
-        let sign = if time.offset < 0 { '-' } else { '+' };
-        let minutes = time.offset.abs();
-        let (name, email) = (clean(&self.name), clean(&self.email));
-        format!("{name} <{email}> {} {sign}{:02}{:02}", time.seconds, minutes / 60, minutes % 60)
+        format!("{} <{}> {}", self.plain_name(), self.plain_email(), time.stamp())
+    }
+
+    /// The name as Git takes it.
+    pub(super) fn plain_name(&self) -> String {
+        clean(&self.name)
+    }
+
+    /// The address as Git takes it.
+    pub(super) fn plain_email(&self) -> String {
+        clean(&self.email)
     }
 }
 

@@ -60,6 +60,11 @@ impl Rendered {
         &self.values
     }
 
+    /// Whether both are the same text.
+    pub fn same_as(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.shape, &other.shape) { self.values == other.values } else { self.text() == other.text() }
+    }
+
     /// The manifests.
     pub fn objects(&self) -> impl Iterator<Item = Value> + '_ {
         self.shape.objects(&self.values)

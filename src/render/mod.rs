@@ -189,8 +189,14 @@ impl Job<'_> {
         let mut parts: Vec<&[u8]> =
             vec![self.version.as_bytes(), templates.as_bytes(), context.as_bytes(), self.admission.as_bytes()];
         parts.extend(extras.iter().map(String::as_bytes));
+        // The control plane's statement says what the proofs take for granted: that follows from the whole install.
+        let install = match self.of {
+            Of::System => serde_json::to_string(self.plan.install).unwrap_or_default(),
+            Of::Gitops | Of::Tenant(_) => String::new(),
+        };
         if matches!(self.of, Of::System) {
             parts.push(self.claims.as_bytes());
+            parts.push(install.as_bytes());
         }
         Digest::of_parts(parts)
     }

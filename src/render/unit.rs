@@ -86,6 +86,15 @@ impl FileContent {
         }
     }
 
+    /// Whether both are the same text. Values that were written into the same shape are compared without writing them.
+    pub fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Template(one), Self::Template(two)) => one.same_as(two),
+            (Self::Objects(one), Self::Objects(two)) => one == two,
+            _ => self.text() == other.text(),
+        }
+    }
+
     /// The identities of the manifests.
     pub fn identities(&self) -> Vec<IdRef<'_>> {
         match self {

@@ -38,6 +38,13 @@ pub fn html(report: &Report, version: &str) -> String {
     page.unwrap_or_else(|error| unreachable!("the page is part of the program: {error:?}"))
 }
 
+/// The style that the pages share.
+pub(super) fn style() -> &'static str {
+    let page = include_str!("report.html");
+    let rest = page.split_once("<style>").map_or("", |(_, rest)| rest);
+    rest.split_once("</style>").map_or("", |(style, _)| style)
+}
+
 /// A finding as the page sees it, secrets covered.
 fn shown(finding: &Finding) -> serde_json::Value {
     let masked = |text: &Option<String>| text.as_deref().map(leak::mask).unwrap_or_default();

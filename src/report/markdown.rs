@@ -83,12 +83,12 @@ fn item(finding: &Finding) -> String {
 }
 
 /// As code; a backtick in it would end it.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'").replace(['\n', '\r', '|'], " "))
 }
 
 /// Text that means nothing to Markdown or HTML, mentions nobody and stays on its line.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

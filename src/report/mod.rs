@@ -1,5 +1,6 @@
 //! One report model, many formats.
 
+pub mod diff;
 pub mod drift;
 mod github;
 mod gitlab;

@@ -16,7 +16,7 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 10] = [
+static FAMILIES: [(&str, &str, &str); 12] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
@@ -27,6 +27,8 @@ static FAMILIES: [(&str, &str, &str); 10] = [
     ("secrets", "Secrets", include_str!("table/secrets.yaml")),
     ("network", "The network", include_str!("table/network.yaml")),
     ("drift", "Drift", include_str!("table/drift.yaml")),
+    ("diff", "Differences", include_str!("table/diff.yaml")),
+    ("verify", "Verification", include_str!("table/verify.yaml")),
 ];
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| FAMILIES.iter().flat_map(read).collect());

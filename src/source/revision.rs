@@ -96,9 +96,10 @@ fn is_text(path: &str) -> bool {
     if name.starts_with('.') || name.ends_with('~') {
         return false;
     }
-    match folder {
-        "charts/soctalk-system" | "charts/soctalk-tenant" => CHART.contains(&name),
-        _ => !folder.starts_with("charts") && is_wanted(folder, name),
+    match folder.strip_prefix("charts/") {
+        Some("soctalk-system" | "soctalk-tenant") => CHART.contains(&name),
+        Some(_) => false,
+        None => folder != "charts" && is_wanted(folder, name),
     }
 }
 

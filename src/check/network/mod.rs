@@ -85,6 +85,27 @@ pub fn scopes<'a>(input: &Input<'a>) -> Result<Vec<Scope<'a>>, String> {
     clusters(input).map(|cluster| scope(input, cluster)).collect()
 }
 
+/// A part of a cluster, for what a change does to it. Nothing is ever proved over a part.
+pub fn part<'a>(plan: &'a Plan<'a>, cluster: &'a ClusterPlan<'a>, units: &Arc<Vec<RenderedUnit>>) -> Scope<'a> {
+    let claims = claims(plan, cluster);
+    let settings = claims.settings(&settings(plan.install, cluster.cluster));
+    let name = cluster.cluster.name.as_str();
+    let own = units.iter().enumerate().filter(|(_, unit)| unit.cluster() == name);
+    Scope { cluster, claims, settings, units: own.map(|(at, _)| (Arc::clone(units), at)).collect() }
+}
+
+/// What the proof of a cluster takes for granted, whatever runs there.
+pub fn assumptions(plan: &Plan<'_>, cluster: &ClusterPlan<'_>) -> Vec<String> {
+    let claims = claims(plan, cluster);
+    crate::network::standing_assumptions(&claims.settings(&settings(plan.install, cluster.cluster)), &claims)
+}
+
+/// What of a unit matters to the network, releases as what they deploy.
+pub fn documents(unit: &RenderedUnit) -> Vec<serde_json::Value> {
+    let list = Arc::new(vec![unit.clone()]);
+    sources(&list, 0).into_iter().map(|source| source.value).collect()
+}
+
 /// A cluster with all of its units.
 ///
 /// # Errors

@@ -1,0 +1,217 @@
+//! `diff`: what a change does to the manifests, for the person who reviews it.
+
+pub mod base;
+mod network;
+pub mod side;
+mod units;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use self::base::{Home, Named};
+use self::side::{Nothing, Rendering, Side, Stored};
+use self::units::Outcome;
+use super::fleet::{self, Loaded, Prepared};
+use super::memo;
+use super::screen::Screen;
+use super::timings::Timings;
+use crate::cli::{DiffArgs, Format};
+use crate::diff::Moved;
+use crate::error::{Error, Result, exit};
+use crate::finding::{Finding, any_error, exit_code};
+use crate::output::{self, Held, Location, Target};
+use crate::plan::Plan;
+use crate::report::diff::{self as report, Document, Input, Verdict};
+use crate::report::{Detail, Report};
+use crate::source;
+
+/// Runs the command.
+pub fn run(screen: &Screen, args: &DiffArgs) -> Result<u8> {
+    let code = compare(screen, args);
+    if !args.detailed_exitcode {
+        return code;
+    }
+    match code {
+        Ok(exit::OK) => Ok(exit::OK),
+        Ok(exit::FINDINGS) => Ok(if screen.global().exit_code { 2 } else { exit::OK }),
+        Ok(_) => Ok(1),
+        Err(error) => {
+            screen.complain(&format!("error: {error}"));
+            Ok(1)
+        }
+    }
+}
+
+fn compare(screen: &Screen, args: &DiffArgs) -> Result<u8> {
+    let mut timings = Timings::default();
+    let bar = screen.progress("comparing");
+    let root = &screen.global().fleet;
+    let (loaded, head) = head(root, args, &mut timings)?;
+    let mut findings = loaded.findings.clone();
+    let plan = timings.step("plan", || fleet::plan(&loaded, &mut findings));
+    let prepared = plan.as_ref().and_then(|plan| fleet::prepare(&loaded, plan, &mut findings));
+    let (Some(plan), Some(prepared)) = (&plan, &prepared) else { return refused(screen, findings, &loaded) };
+    let after = Rendering::new(&loaded, plan, prepared, None);
+    let found = match &args.repo {
+        Some(repo) => against_output(root, repo, args, &after, &mut timings),
+        None => against_fleet(root, args, head.1, &after, &mut timings),
+    };
+    let (mut input, outcome) = found?;
+    memo::save(root, &loaded);
+    bar.finish_and_clear();
+    if any_error(&outcome.after) {
+        return refused(screen, outcome.after, &loaded);
+    }
+    if let Some(first) = outcome.before.first() {
+        let error = Error::incomplete(format!("{} cannot be rendered: {}", input.base.name, first.message));
+        return Err(error.hint("name another revision with --base"));
+    }
+    input.head = head.0;
+    input.notes.extend(refusals(plan, &outcome));
+    let changes = timings.step("fold", || outcome.folder.finish());
+    let input = Input { common: (outcome.common, outcome.same), units: outcome.units, changes, ..input };
+    let document = Document::new(input, fleet::VERSION);
+    timings.step("report", || emit(screen, &document))?;
+    screen.timings(&timings);
+    Ok(match document.verdict {
+        Verdict::Same => exit::OK,
+        Verdict::Differs => exit::FINDINGS,
+        Verdict::Incomplete => exit::INCOMPLETE,
+    })
+}
+
+/// The fleet after the change: the files as they are, or a revision. With it, what to call it and its commit.
+fn head(root: &Path, args: &DiffArgs, timings: &mut Timings) -> Result<(Loaded, (report::Side, Option<git2::Oid>))> {
+    let side = |name: &str, revision| report::Side { what: "fleet", name: name.to_owned(), revision };
+    let Some(name) = &args.head else {
+        return Ok((fleet::load(root, timings)?, (side("the files as they are", None), None)));
+    };
+    let home = Home::of(root)?;
+    let named = home.revision(name)?;
+    let source = timings.step("read", || source::revision::at(&home.path(), named.commit, &home.folder))?;
+    if source.files.is_empty() {
+        return Err(Error::user(format!("{name} holds no fleet here")).hint("name a revision that has install.yaml"));
+    }
+    let loaded = fleet::loaded(source, root, timings);
+    Ok((loaded, (side(name, Some(named.commit.to_string())), Some(named.commit))))
+}
+
+/// Compares with the fleet at another revision.
+fn against_fleet(
+    root: &Path,
+    args: &DiffArgs,
+    head: Option<git2::Oid>,
+    after: &Rendering<'_>,
+    timings: &mut Timings,
+) -> Result<(Input, Outcome)> {
+    let home = Home::of(root)?;
+    let Named { commit, name } = home.merge_base(args.base.as_deref(), head)?;
+    let base = report::Side { what: "fleet", name, revision: Some(commit.to_string()) };
+    let source = timings.step("read base", || source::revision::at(&home.path(), commit, &home.folder))?;
+    if source.files.is_empty() {
+        let (input, outcome) = both(&Nothing, after, base, timings);
+        let notes = vec!["the base holds no fleet: everything is new".to_owned()];
+        return Ok((Input { notes, ..input }, outcome));
+    }
+    let loaded = fleet::loaded(source, root, timings);
+    let mut findings = loaded.findings.clone();
+    let plan = timings.step("plan base", || fleet::plan(&loaded, &mut findings));
+    let prepared = plan.as_ref().and_then(|plan| fleet::prepare(&loaded, plan, &mut findings));
+    let (Some(plan), Some(prepared)): (&Option<Plan<'_>>, &Option<Prepared<'_>>) = (&plan, &prepared) else {
+        let mut error = Error::incomplete(format!("the fleet at {} is invalid: nothing can be compared", base.name));
+        for finding in findings.iter().filter(|finding| finding.severity == crate::finding::Severity::Error).take(5) {
+            let place = finding.location.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            error = error.cause(format!("{place}{}", finding.message));
+        }
+        return Err(error.hint("name an older or newer revision with --base"));
+    };
+    let before = Rendering::new(&loaded, plan, prepared, Some(after.templates()));
+    Ok(both(&before, after, base, timings))
+}
+
+/// Compares with what an output repository holds.
+fn against_output(
+    root: &Path,
+    repo: &str,
+    args: &DiffArgs,
+    after: &Rendering<'_>,
+    timings: &mut Timings,
+) -> Result<(Input, Outcome)> {
+    let held = timings.step("read base", || held(root, repo, &args.branch, args.path.as_deref(), None))?;
+    let base = report::Side {
+        what: "output",
+        name: format!("{} of {repo}", args.branch),
+        revision: Some(held.commit.to_string()),
+    };
+    let before = timings.step("baseline", || Stored::new(&held))?;
+    Ok(both(&before, after, base, timings))
+}
+
+/// What an output repository holds at the tip of a branch, or at a revision.
+///
+/// # Errors
+/// It cannot be read, or has no such branch or revision.
+pub fn held(root: &Path, repo: &str, branch: &str, path: Option<&str>, revision: Option<&str>) -> Result<Held> {
+    let relative = !repo.contains(':') && !Path::new(repo).is_absolute();
+    let place = if relative { root.join(repo).display().to_string() } else { repo.to_owned() };
+    let target = Target::parse(&place, branch, path, true)?;
+    match &target.location {
+        Location::Path(folder) => {
+            let tip = format!("refs/heads/{branch}");
+            output::hold(folder, revision.unwrap_or(&tip), target.path.as_deref())
+        }
+        Location::Url(url) => {
+            let (folder, tip) = output::fetch(url, branch, super::cache_folder().as_deref())?;
+            output::hold(&folder, revision.unwrap_or(&tip.to_string()), target.path.as_deref())
+        }
+    }
+}
+
+fn both(before: &dyn Side, after: &dyn Side, base: report::Side, timings: &mut Timings) -> (Input, Outcome) {
+    let outcome = timings.step("compare", || units::compare(before, after));
+    let (connections, incomplete) = timings.step("network", || network::changes(before, after, &outcome));
+    (Input { base, connections, incomplete, ..Input::default() }, outcome)
+}
+
+/// Units that go although nobody retired them: the render will refuse it.
+fn refusals(plan: &Plan<'_>, outcome: &Outcome) -> Vec<String> {
+    let gone = outcome.units.iter().filter_map(|unit| match unit.action {
+        Moved::Added => None,
+        Moved::Removed => Some(&unit.path),
+        Moved::Renamed | Moved::Relocated => unit.from.as_ref(),
+    });
+    let refused = gone.filter_map(|path| super::render::may_go(plan.fleet, path, &[]).err());
+    refused.map(|finding| format!("`tenantry render` will refuse this: {}", finding.message)).collect()
+}
+
+/// The fleet is invalid: its findings are the answer.
+fn refused(screen: &Screen, mut findings: Vec<Finding>, loaded: &Loaded) -> Result<u8> {
+    findings.sort();
+    let code = exit_code(&findings);
+    // A report of differences would say that there are none.
+    let text = crate::report::text(
+        &Report { command: "diff", verdicts: Vec::new(), findings },
+        &loaded.source,
+        screen.style(std::io::stderr().is_terminal()),
+        Detail::Folded,
+    );
+    screen.complain(text.trim_end());
+    screen.complain("nothing was compared: the fleet is invalid");
+    Ok(code)
+}
+
+fn emit(screen: &Screen, document: &Document) -> Result<()> {
+    let style = screen.style(std::io::stdout().is_terminal());
+    let detail = if screen.global().verbose > 0 { Detail::Every } else { Detail::Folded };
+    screen.write(|format| match format {
+        Format::Text => Some(report::text(document, style, detail)),
+        Format::Json => Some(report::json(document)),
+        Format::Markdown => Some(report::markdown(document)),
+        Format::Html => Some(report::html(document)),
+        _ => None,
+    })?;
+    if document.verdict == Verdict::Same {
+        screen.say(&report::headline(document));
+    }
+    Ok(())
+}

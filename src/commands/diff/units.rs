@@ -1,0 +1,187 @@
+//! Compares two sides unit by unit, on all cores, without ever holding a whole fleet.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::side::{Side, naming};
+use crate::check::network::documents;
+use crate::diff::{self, Folder, Kinds, Lone, Moved, Naming, UnitChange, tenant_id};
+use crate::finding::Finding;
+use crate::manifest::Digest;
+use crate::render::RenderedUnit;
+
+/// What came of a comparison.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The changes inside of units.
+    pub folder: Folder,
+    /// Units that come, go or move.
+    pub units: Vec<UnitChange>,
+    /// Units that both sides have.
+    pub common: usize,
+    /// Units that both sides have and in which nothing differs.
+    pub same: usize,
+    /// Units whose network differs: their path, and what tells the same difference from another.
+    pub network: BTreeMap<String, Digest>,
+    /// What is wrong with a side before.
+    pub before: Vec<Finding>,
+    /// What is wrong with a side after.
+    pub after: Vec<Finding>,
+}
+
+/// What came of a part of it.
+#[derive(Default)]
+struct Part {
+    outcome: Outcome,
+    gone: Vec<Single>,
+    come: Vec<Single>,
+}
+
+/// A unit that one side has.
+struct Single {
+    number: u32,
+    path: String,
+    tenant: Option<String>,
+    id: Option<String>,
+    objects: usize,
+}
+
+/// Compares two sides.
+pub fn compare(before: &dyn Side, after: &dyn Side) -> Outcome {
+    let kinds = Kinds::default();
+    let mut paths: Vec<&str> = before.paths().into_iter().chain(after.paths()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let look = |mut part: Part, (number, path): (usize, &&str)| {
+        one(before, after, u32::try_from(number).unwrap_or(u32::MAX), path, &kinds, &mut part);
+        part
+    };
+    let join = |mut one: Part, other: Part| {
+        one.outcome.folder = std::mem::take(&mut one.outcome.folder).join(other.outcome.folder);
+        one.outcome.common += other.outcome.common;
+        one.outcome.same += other.outcome.same;
+        one.outcome.network.extend(other.outcome.network);
+        one.outcome.before.extend(other.outcome.before);
+        one.outcome.after.extend(other.outcome.after);
+        one.gone.extend(other.gone);
+        one.come.extend(other.come);
+        one
+    };
+    let mut part = paths.par_iter().enumerate().fold(Part::default, look).reduce(Part::default, join);
+    singles(before, after, &kinds, &mut part);
+    let mut outcome = part.outcome;
+    outcome.units.sort();
+    outcome.before.sort();
+    outcome.after.sort();
+    outcome
+}
+
+fn one(before: &dyn Side, after: &dyn Side, number: u32, path: &str, kinds: &Kinds, part: &mut Part) {
+    let same_text = before.text(path).is_some_and(|text| after.text(path) == Some(text));
+    if same_text || before.inputs(path).is_some_and(|inputs| after.inputs(path) == Some(inputs)) {
+        part.outcome.common += 1;
+        part.outcome.same += 1;
+        return;
+    }
+    let old = before.unit(path).unwrap_or_else(|found| note(&mut part.outcome.before, found));
+    let new = after.unit(path).unwrap_or_else(|found| note(&mut part.outcome.after, found));
+    match (old, new) {
+        (Some(old), Some(new)) => {
+            part.outcome.common += 1;
+            let names = (naming(&old, tenant_id(&old)), naming(&new, tenant_id(&new)));
+            pair(number, (&old, &names.0), (&new, &names.1), kinds, &mut part.outcome);
+        }
+        (Some(old), None) => {
+            network((Some(&old), None), &naming(&old, tenant_id(&old)), path, &mut part.outcome);
+            part.gone.push(single(number, path, &old));
+        }
+        (None, Some(new)) => {
+            network((None, Some(&new)), &naming(&new, tenant_id(&new)), path, &mut part.outcome);
+            part.come.push(single(number, path, &new));
+        }
+        (None, None) => {}
+    }
+}
+
+fn note(findings: &mut Vec<Finding>, found: Vec<Finding>) -> Option<RenderedUnit> {
+    findings.extend(found);
+    None
+}
+
+fn pair(
+    number: u32,
+    before: (&RenderedUnit, &Naming),
+    after: (&RenderedUnit, &Naming),
+    kinds: &Kinds,
+    outcome: &mut Outcome,
+) {
+    let comparison = diff::compare(before, after, kinds);
+    if comparison.changes.is_empty() {
+        outcome.same += 1;
+        return;
+    }
+    network((Some(before.0), Some(after.0)), after.1, &after.0.path, outcome);
+    outcome.folder.take(number, comparison);
+}
+
+/// Notes whether, and in which way, what matters to the network differs.
+fn network(
+    (before, after): (Option<&RenderedUnit>, Option<&RenderedUnit>),
+    names: &Naming,
+    path: &str,
+    outcome: &mut Outcome,
+) {
+    let text = |unit: Option<&RenderedUnit>| {
+        let all = unit.map(documents).unwrap_or_default();
+        names.hide(&serde_json::to_string(&all).unwrap_or_default()).into_owned()
+    };
+    let (old, new) = (text(before), text(after));
+    if old != new {
+        outcome.network.insert(path.to_owned(), Digest::of_parts([old.as_bytes(), new.as_bytes()]));
+    }
+}
+
+fn single(number: u32, path: &str, unit: &RenderedUnit) -> Single {
+    let objects = unit.files.values().map(|content| content.identities().len()).sum();
+    Single { number, path: path.to_owned(), tenant: unit.tenant.clone(), id: tenant_id(unit), objects }
+}
+
+fn lone(one: &Single) -> Lone<'_> {
+    (&one.path, one.tenant.as_deref(), one.id.as_deref())
+}
+
+/// Units that only one side has: a tenant that moved is one, and compared with what it was.
+fn singles(before: &dyn Side, after: &dyn Side, kinds: &Kinds, part: &mut Part) {
+    let (gone, come) = (std::mem::take(&mut part.gone), std::mem::take(&mut part.come));
+    let (old, new): (Vec<Lone<'_>>, Vec<Lone<'_>>) = (gone.iter().map(lone).collect(), come.iter().map(lone).collect());
+    let moves = diff::joined(&old, &new);
+    for (i, j, action) in &moves {
+        let (from, to) = (&gone[*i], &come[*j]);
+        part.outcome.units.push(UnitChange {
+            action: *action,
+            tenant: to.tenant.clone(),
+            path: to.path.clone(),
+            from: Some(from.path.clone()),
+            objects: to.objects,
+        });
+        if let (Ok(Some(old)), Ok(Some(new))) = (before.unit(&from.path), after.unit(&to.path)) {
+            let names = (naming(&old, from.id.clone()), naming(&new, to.id.clone()));
+            let comparison = diff::compare((&old, &names.0), (&new, &names.1), kinds);
+            part.outcome.folder.take(to.number, comparison);
+        }
+    }
+    let rest = |list: &[Single], moved: &dyn Fn(usize) -> bool, action| -> Vec<UnitChange> {
+        let lone = list.iter().enumerate().filter(|(at, _)| !moved(*at));
+        lone.map(|(_, one)| UnitChange {
+            action,
+            tenant: one.tenant.clone(),
+            path: one.path.clone(),
+            from: None,
+            objects: one.objects,
+        })
+        .collect()
+    };
+    part.outcome.units.extend(rest(&gone, &|at| moves.iter().any(|(i, ..)| *i == at), Moved::Removed));
+    part.outcome.units.extend(rest(&come, &|at| moves.iter().any(|(_, j, _)| *j == at), Moved::Added));
+}

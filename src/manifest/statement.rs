@@ -1,0 +1,91 @@
+//! What was proved about a unit, as an in-toto statement beside its files: a SLSA Verification Summary.
+//!
+//! Formats: in-toto Statement v1, SLSA Verification Summary v1. The statement says nothing of when or where it was made and
+//! nothing of the revision that it was made from: the same unit gives the same statement, so that nothing is committed where
+//! nothing changed. The commit's trailers name the revision.
+
+use serde_json::{Value, json};
+
+use super::tree::{Digest, Unit};
+
+/// Name of the file in each unit that says what was proved about it.
+pub const STATEMENT: &str = "statement.json";
+/// Type of an in-toto statement.
+pub const TYPE: &str = "https://in-toto.io/Statement/v1";
+/// Type of a SLSA Verification Summary.
+pub const PREDICATE: &str = "https://slsa.dev/verification_summary/v1";
+/// What this program adds to the summary, under a name of its own as the format asks.
+pub const OWN: &str = "https://tenantry.io/verification/v1";
+
+/// A check that ran: its id, what it proves, and its verdict.
+pub type Checked<'a> = (&'a str, &'a str, &'a str);
+
+/// The statement about a unit that passed: the files that it has now, and what was checked. `assumptions` are what the proofs
+/// take for granted; they stand in the statement of the control plane.
+pub fn statement(unit: &Unit, tool_version: &str, checks: &[Checked<'_>], assumptions: &[String]) -> Vec<u8> {
+    let subject: Vec<Value> = unit
+        .files
+        .iter()
+        .map(|(name, bytes)| {
+            let digest = Digest::of(bytes).to_string();
+            let hex = digest.trim_start_matches("sha256:");
+            json!({ "name": format!("{}/{name}", unit.path), "digest": { "sha256": hex } })
+        })
+        .collect();
+    let passed = checks.iter().all(|(_, _, verdict)| *verdict == "passed");
+    let checks: Vec<Value> = checks
+        .iter()
+        .map(|(check, proves, verdict)| json!({ "check": check, "proves": proves, "verdict": verdict }))
+        .collect();
+    let mut own = json!({ "inputs": unit.inputs.to_string(), "checks": checks });
+    if !assumptions.is_empty() {
+        own["assumptions"] = assumptions.into();
+    }
+    let document = json!({
+        "_type": TYPE,
+        "subject": subject,
+        "predicateType": PREDICATE,
+        "predicate": {
+            "verifier": { "id": "https://tenantry.io/tenantry", "version": { "tenantry": tool_version } },
+            "resourceUri": unit.path,
+            "policy": { "uri": format!("https://tenantry.io/checks/{tool_version}") },
+            "verificationResult": if passed { "PASSED" } else { "FAILED" },
+            "verifiedLevels": if passed { json!(["TENANTRY_PROVED"]) } else { json!([]) },
+            OWN: own,
+        },
+    });
+    // Texts and maps of texts always are JSON.
+    let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_names_every_file_and_never_calls_a_gap_passed() {
+        let unit = Unit {
+            path: "clusters/eu/tenants/acme".into(),
+            inputs: Digest::of(b"in"),
+            files: BTreeMap::from([("a.yaml".into(), b"abc".to_vec())]),
+        };
+        let read = |verdict| -> Value {
+            serde_json::from_slice(&statement(&unit, "1", &[("x", "y", verdict)], &["z".into()])).unwrap()
+        };
+        let passed = read("passed");
+        assert_eq!(passed["subject"][0]["name"], "clusters/eu/tenants/acme/a.yaml");
+        assert_eq!(
+            passed["subject"][0]["digest"]["sha256"],
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(passed["predicate"]["verificationResult"], "PASSED");
+        assert_eq!(passed["predicate"][OWN]["assumptions"], json!(["z"]));
+        for verdict in ["failed", "not-checked"] {
+            assert_eq!(read(verdict)["predicate"]["verificationResult"], "FAILED");
+        }
+    }
+}

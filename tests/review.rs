@@ -1,0 +1,17 @@
+//! What a reviewer and an auditor rely on: the difference that a change makes, in real repositories.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by its panic"
+)]
+
+#[path = "review/diff.rs"]
+mod diff;
+#[path = "support/fleet.rs"]
+mod fleet;
+#[path = "review/scratch.rs"]
+mod scratch;
+#[path = "review/verify.rs"]
+mod verify;

@@ -1,0 +1,213 @@
+//! `verify`: a tree that is what its inputs render to passes; whatever was done to it is named.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::fleet;
+use crate::scratch::{Scratch, git};
+
+/// Rule and place of every finding of a run that must end with `code`.
+#[track_caller]
+fn found(fleet: &Scratch, args: &str, code: i32) -> Vec<(String, String)> {
+    let report = fleet.json(args, code);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let place = |finding: &Value| match &finding["location"] {
+        Value::Null => String::new(),
+        place => format!("{}:{}", text(&place["file"]), place["line"]),
+    };
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| (text(&finding["rule"]), place(finding))).collect()
+}
+
+/// Commits something by hand on the output.
+#[track_caller]
+fn by_hand(fleet: &Scratch, edit: impl FnOnce(&Path)) {
+    let rendered = fleet.file("rendered");
+    edit(&rendered);
+    fleet::succeeded(&git(&rendered, &["add", "--all"]));
+    fleet::succeeded(&git(&rendered, &["commit", "-q", "-m", "by hand"]));
+}
+
+fn undo(fleet: &Scratch) {
+    fleet::succeeded(&git(&fleet.file("rendered"), &["reset", "-q", "--hard", "HEAD~1"]));
+}
+
+#[test]
+fn what_was_rendered_passes_now_and_later_and_what_was_done_to_it_is_named() {
+    let fleet = Scratch::new();
+    assert_eq!(fleet.run("render").code, 0);
+    let said = fleet.run("verify");
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.err.contains("12 units of"), "{}", said.err);
+    // Any old commit, also when the fleet has moved on, and also from a bare repository.
+    fleet.edit("tenants/acme.yaml", "Acme Corp", "Acme Two");
+    fleet.commit("second");
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(found(&fleet, "verify", 0), []);
+    assert_eq!(found(&fleet, "verify --rev HEAD~1", 0), []);
+    fleet.git("clone -q --bare . bare.git");
+    assert_eq!(found(&fleet, "verify --source bare.git", 0), []);
+    fs::remove_dir_all(fleet.file("bare.git")).unwrap();
+
+    let tenant = "clusters/eu-1/tenants/acme";
+    let rule = |rule: &str, place: &str| (rule.to_owned(), place.to_owned());
+    // Files outside of clusters/ are nobody's business; exemptions are written by people.
+    by_hand(&fleet, |rendered| {
+        fs::write(rendered.join("README.md"), "x").unwrap();
+        fs::write(rendered.join("clusters/eu-1/exemptions.yaml"), "x").unwrap();
+    });
+    assert_eq!(found(&fleet, "verify", 0), []);
+    type Done = fn(&Path);
+    let cases: [(Done, Vec<(String, String)>); 5] = [
+        (
+            |unit| {
+                let text = fs::read_to_string(unit.join("namespace.yaml")).unwrap();
+                fs::write(unit.join("namespace.yaml"), text.replacen("tenant-acme", "tenant-evil", 1)).unwrap();
+            },
+            vec![rule("verify/edited", &format!("{tenant}/namespace.yaml:5"))],
+        ),
+        (
+            |unit| fs::write(unit.join("extra.yaml"), "kind: Role\n").unwrap(),
+            vec![rule("verify/added", &format!("{tenant}/extra.yaml:1"))],
+        ),
+        (
+            |unit| fs::remove_file(unit.join("quota.yaml")).unwrap(),
+            vec![rule("verify/missing", &format!("{tenant}/quota.yaml:1"))],
+        ),
+        (
+            |unit| {
+                // By somebody who knows how the record is kept.
+                let (file, record) = (unit.join("namespace.yaml"), unit.join("provenance.json"));
+                let before = fs::read(&file).unwrap();
+                let after = String::from_utf8_lossy(&before).replacen("tenant-acme", "tenant-evil", 1).into_bytes();
+                let digest = |bytes: &[u8]| tenantry::manifest::Digest::of(bytes).to_string();
+                let text = fs::read_to_string(&record).unwrap().replace(&digest(&before), &digest(&after));
+                fs::write(file, after).unwrap();
+                fs::write(record, text).unwrap();
+            },
+            vec![rule("verify/differs", &format!("{tenant}/namespace.yaml:5")), rule("verify/differs", "provenance")],
+        ),
+        (
+            |unit| {
+                let other = unit.parent().unwrap().join("stowaway");
+                fs::create_dir(&other).unwrap();
+                fs::write(other.join("all.yaml"), "kind: Role\n").unwrap();
+            },
+            vec![rule("verify/added", "clusters/eu-1/tenants/stowaway:1")],
+        ),
+    ];
+    for (done, expected) in cases {
+        by_hand(&fleet, |rendered| done(&rendered.join(tenant)));
+        let found = found(&fleet, "verify", 1);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((rule, place), (expected_rule, expected_place)) in found.iter().zip(&expected) {
+            assert!(rule == expected_rule && (place == expected_place || place.contains(expected_place)), "{found:?}");
+        }
+        undo(&fleet);
+    }
+    assert_eq!(found(&fleet, "verify", 0), []);
+}
+
+#[test]
+fn what_cannot_be_rendered_again_is_never_called_verified() {
+    let fleet = Scratch::new();
+    // From files that are in no commit.
+    fleet.edit("tenants/acme.yaml", "Acme Corp", "Acme Two");
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(found(&fleet, "verify", 6), [("verify/not-verifiable".to_owned(), String::new())]);
+    fleet.commit("now");
+    fleet.edit("tenants/acme.yaml", "Acme Two", "Acme Three");
+    let revision = fleet.commit("then");
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(found(&fleet, "verify", 0), []);
+    // By another version of the program.
+    let rendered = fleet.file("rendered");
+    let message = fleet::text(&git(&rendered, &["log", "-1", "--format=%B"]).stdout);
+    assert!(message.contains(&revision), "{message}");
+    let other = message.replace(&format!("Tool-Version: {}", env!("CARGO_PKG_VERSION")), "Tool-Version: 99.0.0");
+    fleet::succeeded(&git(&rendered, &["commit", "-q", "--amend", "-m", other.trim()]));
+    let said = fleet.run("verify");
+    assert_eq!(said.code, 6, "{}", said.err);
+    assert!(said.err.contains("version 99.0.0"), "{}", said.err);
+    // By nobody who says so.
+    fleet::succeeded(&git(&rendered, &["checkout", "-q", "--orphan", "alone"]));
+    fleet::succeeded(&git(&rendered, &["commit", "-q", "-m", "by hand"]));
+    assert_eq!(fleet.run("verify --branch alone").code, 6);
+    assert_eq!(fleet.run("verify --branch nowhere").code, 5);
+}
+
+#[test]
+fn a_signature_is_made_when_configured_and_refused_when_it_is_not_trusted() {
+    let fleet = Scratch::new();
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(found(&fleet, "verify --require-signed", 1), [("verify/signature".to_owned(), String::new())]);
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("key");
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "render", "-f"]).arg(&key).output();
+    fleet::succeeded(&made.unwrap());
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let trusted = keys.path().join("trusted");
+    fs::write(&trusted, format!("render@localhost namespaces=\"git\" {public}")).unwrap();
+    let rendered = fleet.file("rendered");
+    for (name, value) in [
+        ("commit.gpgSign", "true"),
+        ("gpg.format", "ssh"),
+        ("user.signingKey", key.to_str().unwrap()),
+        ("gpg.ssh.allowedSignersFile", trusted.to_str().unwrap()),
+    ] {
+        fleet::succeeded(&git(&rendered, &["config", name, value]));
+    }
+    fleet.edit("tenants/acme.yaml", "Acme Corp", "Acme Two");
+    fleet.commit("second");
+    let said = fleet.run("render");
+    assert_eq!(said.code, 0, "{}", said.err);
+    let report = fleet.json("verify --require-signed", 0);
+    let verdicts = report["checks"].as_array().unwrap();
+    assert_eq!(verdicts.iter().map(|one| &one["verdict"]).collect::<Vec<_>>(), [&json!("passed"), &json!("passed")]);
+    fleet::succeeded(&git(&rendered, &["fsck", "--strict"]));
+    let raw = fleet::text(&git(&rendered, &["cat-file", "commit", "HEAD"]).stdout);
+    assert!(raw.contains("gpgsig -----BEGIN SSH SIGNATURE-----") && raw.contains("\nTenantry-Tree: "), "{raw}");
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(fleet::text(&git(&rendered, &["rev-list", "--count", "HEAD"]).stdout).trim(), "2", "nothing changed");
+    // Nobody is trusted any more.
+    fs::write(&trusted, "").unwrap();
+    for args in ["verify", "verify --require-signed"] {
+        assert_eq!(found(&fleet, args, 1), [("verify/signature".to_owned(), String::new())], "{args}");
+    }
+    // A key that is not there: nothing is written.
+    fs::remove_file(&key).unwrap();
+    fleet.edit("tenants/acme.yaml", "Acme Two", "Acme Three");
+    fleet.commit("third");
+    let refused = fleet.run("render");
+    assert_eq!(refused.code, 5, "{}", refused.err);
+    assert!(refused.err.contains("cannot sign the commit"), "{}", refused.err);
+    assert_eq!(fleet::text(&git(&rendered, &["rev-list", "--count", "HEAD"]).stdout).trim(), "2");
+}
+
+#[test]
+fn each_unit_carries_a_statement_of_what_was_proved() {
+    let fleet = Scratch::new();
+    assert_eq!(fleet.run("render").code, 0);
+    let read = |unit: &str| -> Value {
+        serde_json::from_slice(&fs::read(fleet.file(&format!("rendered/clusters/eu-1/{unit}/statement.json"))).unwrap())
+            .unwrap()
+    };
+    let (tenant, system) = (read("tenants/acme"), read("system"));
+    let own = |statement: &Value| statement["predicate"]["https://tenantry.io/verification/v1"].clone();
+    assert_eq!(tenant["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(tenant["predicate"]["verificationResult"], "PASSED");
+    assert!(own(&tenant)["checks"].as_array().unwrap().iter().any(|check| check["check"] == "network"));
+    assert!(own(&tenant)["assumptions"].is_null());
+    assert!(own(&system)["assumptions"].as_array().unwrap().len() > 3, "{system:#}");
+    for subject in tenant["subject"].as_array().unwrap() {
+        let path = fleet.file("rendered").join(subject["name"].as_str().unwrap());
+        let digest = tenantry::manifest::Digest::of(&fs::read(&path).unwrap()).to_string();
+        assert_eq!(digest, format!("sha256:{}", subject["digest"]["sha256"].as_str().unwrap()), "{}", path.display());
+    }
+    let said = fleet.run("render");
+    assert!(said.err.contains("nothing changed"), "{}", said.err);
+}
