@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
-pub use proof::ExplainRuleArgs;
+pub use proof::{AccessArgs, ExplainRuleArgs};
 
 use crate::charts::Destination;
 
@@ -141,6 +141,8 @@ pub enum Command {
     /// Verify, pack, publish and pin the charts in charts/
     #[command(subcommand)]
     Charts(ChartsCommand),
+    /// Who can read which Secret, and by which grants
+    Access(AccessArgs),
     /// What a rule says, why, and how to mend what it found
     Explain(ExplainRuleArgs),
     /// Print completions for a shell

@@ -11,10 +11,12 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
+//! `config`, `memo`, `plan`, `render`, `check`, `access`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`, `blame`, `vendored` and
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
 //! are edges; `commands` joins edges and core.
 
+pub mod access;
+pub mod blame;
 pub mod charts;
 pub mod check;
 pub mod cli;

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 15] = [
+const CORE: [&str; 17] = [
     "config", "memo", "plan", "manifest", "render", "secrets", "check", "report", "finding", "yaml", "network",
-    "drift", "trace", "vendored", "rules",
+    "drift", "trace", "vendored", "rules", "access", "blame",
 ];
 
 /// What the core never names, and what it would be.

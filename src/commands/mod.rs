@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod access;
 mod charts;
 mod check;
 mod drift;
@@ -74,6 +75,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Compat(args) => inspect::compat(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
+        Command::Access(args) => access::run(&screen, &args)?,
         Command::Explain(args) => explain::run(&screen, &args)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -98,7 +100,7 @@ fn formats(command: &Command) -> &'static [Format] {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
-        Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
+        Command::Access(_) | Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Explain(_) => &[Text, Json, Markdown],
         Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],

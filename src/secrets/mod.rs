@@ -2,5 +2,6 @@
 
 pub mod inventory;
 pub mod leak;
+pub mod rows;
 
 pub use inventory::{INVENTORY, Origin, Row, Scope};
