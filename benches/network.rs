@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde_json::json;
 use tenantry::check::network::{Scope, scopes};
-use tenantry::check::{self, Input};
+use tenantry::check::{Input, Kept};
+use tenantry::memo::Memo;
 use tenantry::network::{self, Filter, LineIndex, Model, Profile, Settings};
 use tenantry::render::{self, RenderedUnit, Templates};
 use tenantry::source::Source;
@@ -21,6 +22,10 @@ use tenantry::{config, plan};
 
 #[path = "support/fleet.rs"]
 mod fleet;
+
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -38,12 +43,16 @@ fn measure(tenants: usize) -> Duration {
     let source = Source::from_texts(fleet::files(tenants));
     with_rendered(&source, |input, rendered| {
         let start = Instant::now();
-        let proofs: Vec<_> = scopes(input)
-            .unwrap()
-            .par_iter()
-            .map(|scope| network::prove(&scope.model().unwrap(), &scope.claims))
-            .collect();
+        let prove = |scope: &Scope<'_>| {
+            let start = Instant::now();
+            let model = scope.model().unwrap();
+            let read = start.elapsed();
+            (network::prove(&model, &scope.claims), read)
+        };
+        let proofs: Vec<_> = scopes(input).unwrap().par_iter().map(prove).collect();
         let proved = start.elapsed();
+        let (proofs, read): (Vec<_>, Vec<Duration>) = proofs.into_iter().unzip();
+        row("reading of the manifests, all clusters one by one", read.iter().sum(), None);
         let pairs: u64 = proofs.iter().flat_map(|proof| &proof.verdicts).map(|verdict| verdict.pairs).sum();
         let holds = proofs.iter().all(|proof| proof.holds);
         println!("-- {tenants} tenants, {} clusters, {pairs} pairs of ends, holds: {holds}", proofs.len());
@@ -119,9 +128,8 @@ fn with_rendered<T>(source: &Source, then: impl FnOnce(&Input<'_>, Duration) -> 
     let bytes: usize = units.par_iter().map(|unit| unit.finish().files.values().map(Vec::len).sum::<usize>()).sum();
     let rendered = start.elapsed();
     println!("{} MB of manifests", bytes / 1_000_000);
-    let (units, kept, settled): (_, Arc<Vec<RenderedUnit>>, BTreeSet<String>) =
-        (Arc::new(units), Arc::default(), BTreeSet::new());
-    let input: Input<'_> = check::Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled };
+    let (units, kept, settled, memo) = (Arc::new(units), Kept::default(), BTreeSet::new(), Memo::default());
+    let input = Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
     then(&input, rendered)
 }
 

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tenantry::check::{Input, Verified};
+use tenantry::check::{Input, Kept, Verified};
 use tenantry::manifest::tree::{Changes, Digest, Provenance, Unit};
+use tenantry::memo::Memo;
 use tenantry::output::{Edits, Identity, Message, Options, Outcome, Repo, Target, Time, dir};
 
 const OPTIONS: Options<'static> = Options { tool_version: "0.1.0", edits: Edits::Refuse };
@@ -161,8 +162,8 @@ fn checked(changes: &Changes) -> Verified {
     let fleet = tenantry::config::parse(&source).0.unwrap();
     let plan = tenantry::plan::plan(&fleet, &source).0.unwrap();
     let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
-    let none = std::sync::Arc::default();
-    let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
+    let (units, kept, memo) = (std::sync::Arc::default(), Kept::default(), Memo::default());
+    let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
     tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
 }
 

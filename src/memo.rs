@@ -2,9 +2,11 @@
 //! each and no more.
 //!
 //! Everything in it follows from the texts whose digests are its keys: a memo saves time and never decides. One that is
-//! damaged, or of another build, is empty. Layout: magic, digest of the build, records, SHA-256 of all before it. A
-//! record: digest of a tenant file's text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
-//! under it, length of the JSON text, the file's value as JSON. Integers are little-endian.
+//! damaged, or of another build, is empty. Layout: magic, digest of the build, three lists each behind its length,
+//! SHA-256 of all before it. The lists: clusters (digest of the name, digest of what was proved of it), units (digest of
+//! the path, digest of the inputs, digest of what of it matters to the network), tenant files (digest of the text, digest
+//! of the rest of the fleet, digest of the inputs of the tenant's unit under it, length of the JSON text, the file's
+//! value as JSON). Integers are little-endian, of 32 bits.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::manifest::{ByHash, Digest};
 
-const MAGIC: &[u8; 8] = b"tnmemo01";
+const MAGIC: &[u8; 8] = b"tnmemo02";
 const DIGEST: usize = 32;
 
 /// Digests of the rest of the fleet and of the inputs that follow.
@@ -23,6 +25,8 @@ type Inputs = (Digest, Digest);
 pub struct Memo {
     bytes: Vec<u8>,
     known: ByDigest<(Range<usize>, Inputs)>,
+    proved: ByDigest<Digest>,
+    footprints: ByDigest<(Digest, Digest)>,
     learnt: Mutex<Learnt>,
 }
 
@@ -30,6 +34,8 @@ pub struct Memo {
 struct Learnt {
     values: HashMap<Digest, String>,
     inputs: HashMap<Digest, Inputs>,
+    proved: ByDigest<Digest>,
+    footprints: ByDigest<(Digest, Digest)>,
 }
 
 type ByDigest<T> = ByHash<Digest, T>;
@@ -37,8 +43,8 @@ type ByDigest<T> = ByHash<Digest, T>;
 impl Memo {
     /// Reads what [`Memo::encode`] of the same build wrote; anything else is an empty memo.
     pub fn decode(bytes: Vec<u8>, build: &Digest) -> Self {
-        match records(&bytes, build) {
-            Some(known) => Self { bytes, known, learnt: Mutex::default() },
+        match read(&bytes, build) {
+            Some((proved, footprints, known)) => Self { known, proved, footprints, learnt: Mutex::default(), bytes },
             None => Self::default(),
         }
     }
@@ -55,6 +61,17 @@ impl Memo {
         (of == rest).then_some(*inputs)
     }
 
+    /// Digest of what of a unit matters to the network, if it was computed before from the same inputs.
+    pub fn footprint(&self, path: &str, inputs: &Digest) -> Option<Digest> {
+        let (of, footprint) = self.footprints.get(&Digest::of(path.as_bytes()))?;
+        (of == inputs).then_some(*footprint)
+    }
+
+    /// Digest of the state of a cluster's network that was last proved.
+    pub fn proved(&self, cluster: &str) -> Option<Digest> {
+        self.proved.get(&Digest::of(cluster.as_bytes())).copied()
+    }
+
     /// Notes the value of a valid tenant file, as JSON.
     pub fn learn_value(&self, text: Digest, json: String) {
         self.learnt().values.insert(text, json);
@@ -65,17 +82,38 @@ impl Memo {
         self.learnt().inputs.insert(text, (rest, inputs));
     }
 
-    /// The bytes to keep for the next run: of what is known, that about the texts of this fleet. `None` if nothing was
-    /// learnt.
+    /// Notes what of a unit matters to the network.
+    pub fn learn_footprint(&self, path: &str, inputs: Digest, footprint: Digest) {
+        self.learnt().footprints.insert(Digest::of(path.as_bytes()), (inputs, footprint));
+    }
+
+    /// Notes that every claim holds in this state of a cluster's network.
+    pub fn learn_proved(&self, cluster: &str, state: Digest) {
+        self.learnt().proved.insert(Digest::of(cluster.as_bytes()), state);
+    }
+
+    /// The bytes to keep for the next run: of what is known of texts, that about the texts of this fleet. `None` if
+    /// nothing was learnt.
     pub fn encode<'a>(&self, texts: impl IntoIterator<Item = &'a Digest>, build: &Digest) -> Option<Vec<u8>> {
         let learnt = self.learnt();
-        if learnt.values.is_empty() && learnt.inputs.is_empty() {
+        let has_news = !learnt.values.is_empty() || !learnt.inputs.is_empty();
+        if !has_news && learnt.footprints.is_empty() && learnt.proved.is_empty() {
             return None;
         }
-        let none = Digest::from_bytes([0; DIGEST]);
         let mut bytes = Vec::with_capacity(self.bytes.len() + (1 << 16));
         bytes.extend(MAGIC);
         bytes.extend(build.as_bytes());
+        list(&mut bytes, joined(&self.proved, &learnt.proved).map(|(cluster, state)| [cluster, state]));
+        let footprints = joined(&self.footprints, &learnt.footprints);
+        list(&mut bytes, footprints.map(|(path, (inputs, footprint))| [path, inputs, footprint]));
+        self.texts(texts, &learnt, &mut bytes);
+        let seal = Digest::of(&bytes);
+        bytes.extend(seal.as_bytes());
+        Some(bytes)
+    }
+
+    fn texts<'a>(&self, texts: impl IntoIterator<Item = &'a Digest>, learnt: &Learnt, bytes: &mut Vec<u8>) {
+        let none = Digest::from_bytes([0; DIGEST]);
         for text in texts {
             let Some(json) = learnt.values.get(text).map(String::as_str).or_else(|| self.value(text)) else { continue };
             let Ok(length) = u32::try_from(json.len()) else { continue };
@@ -87,9 +125,6 @@ impl Memo {
             bytes.extend(length.to_le_bytes());
             bytes.extend(json.as_bytes());
         }
-        let seal = Digest::of(&bytes);
-        bytes.extend(seal.as_bytes());
-        Some(bytes)
     }
 
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
@@ -97,29 +132,73 @@ impl Memo {
     }
 }
 
-/// Where what lies in the bytes of a memo; `None` if they are none of this build's.
-fn records(bytes: &[u8], build: &Digest) -> Option<ByDigest<(Range<usize>, Inputs)>> {
+/// What was known, and what was learnt in its place.
+fn joined<'a, T>(known: &'a ByDigest<T>, learnt: &'a ByDigest<T>) -> impl Iterator<Item = (&'a Digest, &'a T)> {
+    known.iter().filter(|(key, _)| !learnt.contains_key(*key)).chain(learnt)
+}
+
+/// Writes records of digests behind their number.
+fn list<'a, const N: usize>(bytes: &mut Vec<u8>, records: impl Iterator<Item = [&'a Digest; N]>) {
+    let at = bytes.len();
+    bytes.extend([0; 4]);
+    let mut count = 0_u32;
+    for record in records {
+        record.into_iter().for_each(|digest| bytes.extend(digest.as_bytes()));
+        count += 1;
+    }
+    bytes[at..at + 4].copy_from_slice(&count.to_le_bytes());
+}
+
+/// Clusters, units, and where the values of texts lie.
+type Known = (ByDigest<Digest>, ByDigest<(Digest, Digest)>, ByDigest<(Range<usize>, Inputs)>);
+
+/// What lies in the bytes of a memo; `None` if they are none of this build's.
+fn read(bytes: &[u8], build: &Digest) -> Option<Known> {
     let (body, seal) = bytes.split_last_chunk::<DIGEST>()?;
     let rest = body.strip_prefix(MAGIC)?.strip_prefix(build.as_bytes())?;
     if Digest::of(body).as_bytes() != seal {
         return None;
     }
-    let mut known = ByDigest::default();
-    let mut at = body.len() - rest.len();
-    while at < body.len() {
-        let digest = |number: usize| -> Option<Digest> {
-            let from = at + number * DIGEST;
-            Some(Digest::from_bytes(body.get(from..from + DIGEST)?.try_into().ok()?))
-        };
-        let (text, of, inputs) = (digest(0)?, digest(1)?, digest(2)?);
-        at += 3 * DIGEST;
-        let length = u32::from_le_bytes(body.get(at..at + 4)?.try_into().ok()?);
-        at += 4;
-        let end = at.checked_add(length as usize).filter(|end| *end <= body.len())?;
-        known.insert(text, (at..end, (of, inputs)));
-        at = end;
+    let mut cursor = Cursor { body, at: body.len() - rest.len() };
+    let mut proved = ByDigest::default();
+    for _ in 0..cursor.number()? {
+        proved.insert(cursor.digest()?, cursor.digest()?);
     }
-    Some(known)
+    let mut footprints = ByDigest::default();
+    for _ in 0..cursor.number()? {
+        footprints.insert(cursor.digest()?, (cursor.digest()?, cursor.digest()?));
+    }
+    let mut known = ByDigest::default();
+    while cursor.at < body.len() {
+        let (text, of, inputs) = (cursor.digest()?, cursor.digest()?, cursor.digest()?);
+        let length = cursor.number()? as usize;
+        let from = cursor.at;
+        cursor.take(length)?;
+        known.insert(text, (from..cursor.at, (of, inputs)));
+    }
+    Some((proved, footprints, known))
+}
+
+/// Reads on.
+struct Cursor<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.body.get(self.at..self.at.checked_add(length)?)?;
+        self.at += length;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn digest(&mut self) -> Option<Digest> {
+        Some(Digest::from_bytes(self.take(DIGEST)?.try_into().ok()?))
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +214,8 @@ mod tests {
         memo.learn_value(digest("a"), "{\"a\":1}".into());
         memo.learn_value(digest("gone"), "{}".into());
         memo.learn_inputs(digest("a"), digest("rest"), digest("inputs"));
+        memo.learn_footprint("unit", digest("inputs"), digest("footprint"));
+        memo.learn_proved("cluster", digest("state"));
         (memo.encode([&digest("a"), &digest("never seen")], &build).unwrap(), build)
     }
 
@@ -145,6 +226,10 @@ mod tests {
         assert_eq!(memo.value(&digest("a")), Some("{\"a\":1}"));
         assert_eq!(memo.inputs(&digest("a"), &digest("rest")), Some(digest("inputs")));
         assert_eq!(memo.inputs(&digest("a"), &digest("another rest")), None, "inputs follow from all of the fleet");
+        assert_eq!(memo.footprint("unit", &digest("inputs")), Some(digest("footprint")));
+        assert_eq!(memo.footprint("unit", &digest("other inputs")), None, "footprints follow from the inputs");
+        assert_eq!(memo.proved("cluster"), Some(digest("state")));
+        assert_eq!(memo.proved("another"), None);
         assert_eq!(memo.value(&digest("gone")), None, "what the fleet lost is forgotten");
         assert!(memo.encode([&digest("a")], &build).is_none(), "nothing new, nothing to write");
     }
@@ -154,9 +239,14 @@ mod tests {
         let (bytes, build) = written();
         let memo = Memo::decode(bytes, &build);
         memo.learn_value(digest("b"), "{\"b\":2}".into());
+        memo.learn_proved("another", digest("state"));
+        memo.learn_footprint("unit", digest("new inputs"), digest("new footprint"));
         let memo = Memo::decode(memo.encode([&digest("a"), &digest("b")], &build).unwrap(), &build);
         assert_eq!(memo.value(&digest("b")), Some("{\"b\":2}"));
         assert_eq!(memo.inputs(&digest("b"), &digest("rest")), None);
+        assert_eq!([memo.proved("cluster"), memo.proved("another")], [Some(digest("state")); 2]);
+        assert_eq!(memo.footprint("unit", &digest("inputs")), None);
+        assert_eq!(memo.footprint("unit", &digest("new inputs")), Some(digest("new footprint")));
         assert_eq!(memo.inputs(&digest("a"), &digest("rest")), Some(digest("inputs")));
     }
 

@@ -25,8 +25,10 @@ use std::sync::LazyLock;
 use objects::{Workload, amount, items, name, text, workloads};
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use tenantry::check::{Input, Kept};
 use tenantry::config::Fleet;
 use tenantry::manifest::Digest;
+use tenantry::memo::Memo;
 use tenantry::render::{FileContent, RenderedUnit};
 use tenantry::source::Source;
 use tenantry::yaml::{self, Limits};
@@ -412,8 +414,8 @@ fn gate_takes(chart: &str, unit: &str, namespace: &str, values: &Value) -> bool 
     let plan = tenantry::plan::plan(fleet, source).0.unwrap();
     // One unit alone has no network to prove.
     let settled = fleet.install.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
-    let (units, kept) = (std::sync::Arc::new(vec![unit]), std::sync::Arc::default());
-    let input = tenantry::check::Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled };
+    let (units, kept, memo) = (std::sync::Arc::new(vec![unit]), Kept::default(), Memo::default());
+    let input = Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
     let report = tenantry::check::run(&input);
     report.verdicts.iter().any(|verdict| verdict.check == "chart-values" && verdict.verdict == "passed")
 }

@@ -5,6 +5,7 @@
 
 pub mod access;
 mod charts;
+mod kept;
 pub mod network;
 mod output;
 mod values;
@@ -17,9 +18,11 @@ use serde::Serialize;
 
 use crate::finding::{Class, Finding, any_error};
 use crate::manifest::Changes;
+use crate::memo::Memo;
 use crate::plan::Plan;
 use crate::render::RenderedUnit;
 use crate::source::Source;
+pub use kept::Kept;
 
 /// What the checks see.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +33,12 @@ pub struct Input<'a> {
     pub plan: &'a Plan<'a>,
     /// The units that were rendered.
     pub units: &'a Arc<Vec<RenderedUnit>>,
-    /// The units that stay in the output beside those, as far as the proof needs them.
-    pub kept: &'a Arc<Vec<RenderedUnit>>,
+    /// The units that stay in the output beside those.
+    pub kept: &'a Kept<'a>,
     /// Clusters of which every unit stays in the output: they passed when they were written.
     pub settled: &'a BTreeSet<String>,
+    /// What earlier runs found out.
+    pub memo: &'a Memo,
 }
 
 /// What a check has to say.
@@ -153,8 +158,8 @@ mod tests {
         let source = crate::render::tests::source();
         let fleet = crate::render::tests::fleet();
         let plan = crate::plan::plan(&fleet, &source).0.unwrap();
-        let (none, settled) = (Arc::default(), BTreeSet::new());
-        let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
+        let (units, kept, settled, memo) = (Arc::default(), Kept::default(), BTreeSet::new(), Memo::default());
+        let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
         let table = [Check { id: "x", proves: "y", run: |_| Outcome::NotChecked("no eyes".into()) }];
         let report = run_table(&table, &input);
         assert_eq!(report.verdicts[0].verdict, "not-checked");

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::memo;
 use super::timings::Timings;
-use crate::check::{self, Input, Verdict, Verified};
+use crate::check::{self, Input, Kept, Verdict, Verified};
 use crate::config::{self, Fleet};
 use crate::error::Result;
 use crate::finding::{Finding, any_error};
@@ -178,15 +178,15 @@ pub fn check(
     if any_error(&findings) {
         return Checked::refused(findings, counts);
     }
-    let (kept, settled) = match stay(prepared, &units, &keep, &remove, timings) {
-        Ok(found) => found,
-        Err(found) => {
-            findings.extend(found);
-            return Checked::refused(findings, counts);
-        }
-    };
+    let touched: BTreeSet<&str> =
+        units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster_of(path))).collect();
+    let stay = prepared.jobs.iter().filter_map(|job| Some((job, *keep.get(&job.path)?)));
+    let (stay, settled): (Vec<_>, Vec<_>) = stay.partition(|(job, _)| touched.contains(cluster_of(&job.path)));
+    let settled = settled.iter().map(|(job, _)| cluster_of(&job.path).to_owned()).collect();
+    let kept = Kept::new(&prepared.templates, stay);
     let units = Arc::new(units);
-    let input = Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled };
+    let input =
+        Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled, memo: &loaded.memo };
     let report = timings.step("check", || check::run(&input));
     let units = Arc::unwrap_or_clone(units);
     // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
@@ -196,37 +196,6 @@ pub fn check(
     findings.extend(report.findings);
     findings.sort();
     Checked { findings, verdicts: report.verdicts, verified, counts }
-}
-
-/// Units that stay in the output of clusters where others change, as far as the proof needs them, and clusters where
-/// nothing changes.
-type Stay = (Arc<Vec<RenderedUnit>>, BTreeSet<String>);
-
-fn stay(
-    prepared: &Prepared<'_>,
-    units: &[RenderedUnit],
-    keep: &BTreeMap<String, Digest>,
-    remove: &[String],
-    timings: &mut Timings,
-) -> Result<Stay, Vec<Finding>> {
-    let touched: BTreeSet<&str> =
-        units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster_of(path))).collect();
-    let (stay, settled): (Vec<&Job<'_>>, Vec<&Job<'_>>) = prepared
-        .jobs
-        .iter()
-        .filter(|job| keep.contains_key(&job.path))
-        .partition(|job| touched.contains(cluster_of(&job.path)));
-    let settled = settled.iter().map(|job| cluster_of(&job.path).to_owned()).collect();
-    let part = |job: &&Job<'_>| job.part(&prepared.templates, check::network::needs);
-    let made: Vec<_> = timings.step("unchanged", || stay.par_iter().map(part).collect());
-    let (mut kept, mut findings) = (Vec::new(), Vec::new());
-    for made in made {
-        match made {
-            Ok(unit) => kept.push(unit),
-            Err(found) => findings.extend(found),
-        }
-    }
-    if findings.is_empty() { Ok((Arc::new(kept), settled)) } else { Err(findings) }
 }
 
 /// Digest of every file of the fleet but the tenants'.

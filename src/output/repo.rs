@@ -141,7 +141,7 @@ pub fn fetch(url: &str, branch: &str, cache: Option<&Path>) -> Result<(PathBuf, 
 
 impl Repo {
     /// Opens the repository of a target. An absent or empty folder is accepted, and made a repository by the first
-    /// commit. A repository behind a URL is copied into the folder `cache`, by default the user's.
+    /// commit. A repository behind a URL is copied into the folder `cache`, and refused without one.
     ///
     /// # Errors
     /// An environment error if the path is something else, or cannot be read, or has no remote to push to.
@@ -319,10 +319,9 @@ fn create(target: &Target) -> Result<Repository> {
 
 /// The copy of a remote repository; it is derived, and may be removed at any time.
 fn copy(url: &str, cache: Option<&Path>) -> Result<Repository> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let user = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    let default = || Some(user().unwrap_or_else(std::env::temp_dir).join("tenantry"));
-    let cache = cache.map(Path::to_owned).or_else(default).unwrap_or_default();
+    let cache = cache.ok_or_else(|| {
+        Error::environment("there is no folder for copies of remote repositories").hint("set XDG_CACHE_HOME or HOME")
+    })?;
     let digest = Digest::of(url.as_bytes()).to_string();
     let path = cache.join("repositories").join(format!("{}.git", &digest["sha256:".len()..][..32]));
     match open(&path)? {

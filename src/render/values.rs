@@ -161,6 +161,7 @@ fn wazuh_ingress(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
         "mode": plan.wazuh_mode,
         "hostname": plan.hostname,
         "customerCIDRs": plan.tenant.wazuh_ingress.customer_cidrs,
+        "keepWhileDecommissioning": plan.tenant.lifecycle.keep_agent_ingress,
         "service": {
             "annotations": annotations,
             "loadBalancerClass": settings.load_balancer.class.clone().unwrap_or_default(),

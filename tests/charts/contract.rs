@@ -12,12 +12,6 @@ use super::{Release, every_release, fleet, helm, read};
 /// The drift checker is the tree's own, no chart installs it: its policies, and its name among those that others select.
 const DRIFT: &str = "tenantry-drift";
 
-/// Where the two may differ, each with the reason. What is listed here and does not differ fails the test, too.
-const ALLOWED: [(&str, &str); 1] = [(
-    "calico-argocd-aws: clusters/aws-eu/tenants/larch: NetworkPolicy tenant-larch/wazuh-agent-ingress",
-    "keepAgentIngress of a tenant that is decommissioning is a decision of the fleet; the chart has no such value",
-)];
-
 #[test]
 fn policies_of_the_charts_are_those_of_the_tree() {
     every_release(|release| {
@@ -34,15 +28,7 @@ fn policies_of_the_charts_are_those_of_the_tree() {
             return vec![format!("the unit has {} policies", tree.len())];
         }
         let names = tree.keys().chain(chart.keys().filter(|name| !tree.contains_key(*name)));
-        let found: Vec<(String, Option<String>)> = names
-            .map(|name| (format!("{}: {name}", release.unit), difference(name, chart.get(name), tree.get(name))))
-            .collect();
-        let allowed = |whole: &str| ALLOWED.iter().any(|(known, _)| *known == whole);
-        let here = ALLOWED.iter().filter(|(known, _)| known.starts_with(&format!("{}: ", release.unit)));
-        let idle = here.filter(|(known, _)| !found.iter().any(|(whole, what)| whole == known && what.is_some()));
-        let idle: Vec<String> = idle.map(|(known, _)| format!("{known} is allowed to differ and does not")).collect();
-        let wrong = found.iter().filter(|(whole, _)| !allowed(whole)).filter_map(|(_, what)| what.clone());
-        wrong.chain(idle).collect()
+        names.filter_map(|name| difference(name, chart.get(name), tree.get(name))).collect()
     });
 }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use tenantry::check::{Input, Verified};
+use tenantry::check::{Input, Kept, Verified};
 use tenantry::config::Fleet;
 use tenantry::error::Result;
 use tenantry::manifest::tree::{Changes, Digest, Unit};
+use tenantry::memo::Memo;
 use tenantry::output::{Baseline, Committed, Edits, Identity, Message, Options, Outcome, Repo, Target, Time};
 use tenantry::source::Source;
 
@@ -62,8 +63,8 @@ pub fn checked(changes: &Changes) -> Verified {
     });
     let plan = tenantry::plan::plan(&FLEET.1, &FLEET.0).0.unwrap();
     let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
-    let (none, source) = (Arc::default(), Source::default());
-    let input = Input { source: &source, plan: &plan, units: &none, kept: &none, settled: &settled };
+    let (units, kept, memo, source) = (Arc::default(), Kept::default(), Memo::default(), Source::default());
+    let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
     tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
 }
 

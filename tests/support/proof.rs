@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use tenantry::check::{self, Input};
+use tenantry::check::{self, Input, Kept};
+use tenantry::memo::Memo;
 use tenantry::network::{self, Claims, Model, Proof, Refusals, Settings, Source};
 use tenantry::render::{self, Templates};
 use tenantry::{config, plan, source};
@@ -35,8 +36,8 @@ pub fn clusters(root: &Path) -> Vec<Cluster> {
     let templates = Templates::load(source.below("templates/")).unwrap();
     let jobs = render::jobs(&plan, "0");
     let units: Vec<_> = jobs.iter().map(|job| job.part(&templates, check::network::needs).unwrap()).collect();
-    let (units, kept, settled) = (Arc::new(units), Arc::default(), BTreeSet::new());
-    let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled };
+    let (units, kept, settled, memo) = (Arc::new(units), Kept::default(), BTreeSet::new(), Memo::default());
+    let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
     let scopes = check::network::scopes(&input).unwrap();
     let texts: BTreeMap<String, String> = units
         .iter()

@@ -2,10 +2,12 @@
 //!
 //! The units of a cluster are proved together, those that stay as they are in the output included: what one tenant's
 //! policies open is decided by everybody's. A cluster of which every unit stays was proved when it was written, since the
-//! claims and the program's version are among what its units are rendered from.
+//! claims and the program's version are among what its units are rendered from. Neither is one proved again of which the
+//! units that change say to the network what they said when it was last proved.
 
 mod derived;
 mod findings;
+mod state;
 pub mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +18,9 @@ use rayon::prelude::*;
 use super::{Input, Outcome};
 use crate::config::Install;
 use crate::config::install::{Cluster, NetworkMode, NodeLocal};
+use crate::finding::Finding;
 use crate::manifest::IdRef;
-use crate::network::{
-    Claims, FileLines, Model, Profile, Proof, Refusals, Settings, Source, StandIn, StandInPort, prove,
-};
+use crate::network::{Claims, FileLines, Model, Profile, Refusals, Settings, Source, StandIn, StandInPort, prove};
 use crate::plan::{ClusterPlan, Plan, names};
 use crate::render::RenderedUnit;
 
@@ -57,7 +58,7 @@ pub fn needs(file: &str) -> bool {
 }
 
 /// A unit: a list, and where in it.
-type Place<'a> = (&'a Arc<Vec<RenderedUnit>>, usize);
+type Place = (Arc<Vec<RenderedUnit>>, usize);
 
 /// One cluster with everything that is rendered for it.
 pub struct Scope<'a> {
@@ -67,39 +68,50 @@ pub struct Scope<'a> {
     pub claims: Claims,
     settings: Settings,
     /// The units, each as a place in a list.
-    units: Vec<Place<'a>>,
+    units: Vec<Place>,
 }
 
-/// The clusters that have to be proved.
+/// The clusters that may have changed.
+fn clusters<'a>(input: &Input<'a>) -> impl Iterator<Item = &'a ClusterPlan<'a>> {
+    let (plan, settled) = (input.plan, input.settled);
+    plan.clusters.iter().filter(move |cluster| !settled.contains(cluster.cluster.name.as_str()))
+}
+
+/// The clusters that may have changed, each with all of its units.
 ///
 /// # Errors
 /// What is missing of a cluster: a proof over a part proves nothing.
 pub fn scopes<'a>(input: &Input<'a>) -> Result<Vec<Scope<'a>>, String> {
-    let mut units: BTreeMap<&str, Vec<Place<'a>>> = BTreeMap::new();
-    for list in [input.units, input.kept] {
-        for (at, unit) in list.iter().enumerate() {
-            units.entry(unit.cluster()).or_default().push((list, at));
-        }
-    }
-    let name = |cluster: &ClusterPlan<'_>| cluster.cluster.name.as_str().to_owned();
-    let clusters = input.plan.clusters.iter().filter(|cluster| !input.settled.contains(&name(cluster)));
-    clusters
-        .map(|cluster| scope(input.plan, cluster, units.remove(name(cluster).as_str()).unwrap_or_default()))
-        .collect()
+    clusters(input).map(|cluster| scope(input, cluster)).collect()
 }
 
-fn scope<'a>(plan: &'a Plan<'a>, cluster: &'a ClusterPlan<'a>, mut units: Vec<Place<'a>>) -> Result<Scope<'a>, String> {
+/// A cluster with all of its units.
+///
+/// # Errors
+/// What is missing of it: a proof over a part proves nothing.
+fn scope<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Scope<'a>, String> {
+    let name = cluster.cluster.name.as_str();
+    let mut units: Vec<Place> = Vec::new();
+    for list in [Arc::clone(input.units), input.kept.units(name)?] {
+        let own = list.iter().enumerate().filter(|(_, unit)| unit.cluster() == name);
+        units.extend(own.map(|(at, _)| (Arc::clone(&list), at)));
+    }
     units.sort_by(|(a, i), (b, j)| a[*i].path.cmp(&b[*j].path));
     let present: BTreeSet<&str> = units.iter().map(|(list, at)| list[*at].path.as_str()).collect();
+    if let Some(missing) = expected(cluster).into_iter().find(|path| !present.contains(path.as_str())) {
+        return Err(format!("{missing} is not at hand"));
+    }
+    let claims = claims(input.plan, cluster);
+    let settings = claims.settings(&settings(input.plan.install, cluster.cluster));
+    Ok(Scope { cluster, claims, settings, units })
+}
+
+/// Paths of the units without which nothing can be said of a cluster.
+fn expected(cluster: &ClusterPlan<'_>) -> Vec<String> {
     let name = cluster.cluster.name.as_str();
     let mut expected: Vec<String> = cluster.tenants.keys().map(|slug| names::tenant_unit(name, slug)).collect();
     expected.push(names::system_unit(name));
-    if let Some(missing) = expected.iter().find(|path| !present.contains(path.as_str())) {
-        return Err(format!("{missing} is not at hand"));
-    }
-    let claims = claims(plan, cluster);
-    let settings = claims.settings(&settings(plan.install, cluster.cluster));
-    Ok(Scope { cluster, claims, settings, units })
+    expected
 }
 
 /// The fleet's claims, with the namespaces that the install names and without tenants that let no agents in any more;
@@ -231,22 +243,27 @@ fn is_relevant(id: &IdRef<'_>) -> bool {
     }
 }
 
-/// What the engine made of a cluster.
-type Proved = Result<Proof, Refusals>;
-
 pub(super) fn check(input: &Input<'_>) -> Outcome {
-    let scopes = match scopes(input) {
-        Ok(scopes) => scopes,
-        Err(missing) => return Outcome::NotChecked(missing),
-    };
-    let proved: Vec<Proved> =
-        scopes.par_iter().map(|scope| scope.model().map(|model| prove(&model, &scope.claims))).collect();
-    let mut found = Vec::new();
-    for (scope, proved) in scopes.iter().zip(proved) {
-        match proved {
-            Ok(proof) => found.extend(findings::of_proof(input.source, scope, &proof)),
-            Err(refusals) => found.extend(findings::of_refusals(&refusals)),
-        }
+    let clusters: Vec<_> = clusters(input).collect();
+    let found: Result<Vec<Vec<Finding>>, String> = clusters.par_iter().map(|cluster| one(input, cluster)).collect();
+    match found {
+        Ok(found) => Outcome::Ran(found.into_iter().flatten().collect()),
+        Err(missing) => Outcome::NotChecked(missing),
     }
-    Outcome::Ran(found)
+}
+
+/// Proves a cluster, unless what its units say to the network is what was proved last.
+fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Finding>, String> {
+    if state::is_proved(input, cluster) {
+        return Ok(Vec::new());
+    }
+    let scope = scope(input, cluster)?;
+    let found = match scope.model() {
+        Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
+        Err(refusals) => findings::of_refusals(&refusals),
+    };
+    if found.is_empty() {
+        state::learn(input, &scope);
+    }
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::check::network::{Scope, scopes, workloads};
-use crate::check::{self, Input};
+use crate::check::{self, Input, Kept};
 use crate::cli::{NetworkInput, NetworkSettings};
 use crate::commands::fleet;
 use crate::commands::screen::Screen;
@@ -244,8 +244,8 @@ pub fn each_cluster(screen: &Screen, input: &NetworkInput, visit: impl FnMut(&Sc
             _ => Error::user("the fleet is invalid: nothing is known of its network"),
         });
     };
-    let (units, kept, settled) = (Arc::new(units), Arc::default(), BTreeSet::new());
-    let all = Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled };
+    let (units, kept, settled, memo) = (Arc::new(units), Kept::default(), BTreeSet::new(), &loaded.memo);
+    let all = Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled, memo };
     let scopes = scopes(&all).map_err(Error::incomplete)?;
     let name = |scope: &Scope<'_>| scope.cluster.cluster.name.to_string();
     let names: Vec<String> = scopes.iter().map(name).collect();

@@ -94,10 +94,10 @@ port: {{ regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.sche
 
 {{/*
 Who may reach the agents' ports: edge, cidrs, world, or closed (a tenant that is
-being decommissioned takes no more agents in).
+being decommissioned takes no more agents in, unless told to).
 */}}
 {{- define "soctalk-tenant.agentPolicy" -}}
-{{- if eq .Values.tenant.state "decommissioning" -}}
+{{- if and (eq .Values.tenant.state "decommissioning") (not .Values.wazuhIngress.keepWhileDecommissioning) -}}
 closed
 {{- else if eq .Values.wazuhIngress.mode "edge-haproxy" -}}
 edge
