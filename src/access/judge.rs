@@ -49,12 +49,15 @@ pub struct Fault<'g> {
 /// Everything that is wrong with the grants, in their order; then what is missing of those that are `required`. `known` holds
 /// at least those.
 pub fn judge<'g>(grants: &'g Grants, required: &Expected, known: &Expected) -> Vec<Fault<'g>> {
-    let mut faults: Vec<Fault<'g>> =
-        grants.grants.par_iter().flat_map_iter(|grant| judge_one(grant, known)).collect();
+    let mut faults: Vec<Fault<'g>> = grants.grants.par_iter().flat_map_iter(|grant| judge_one(grant, known)).collect();
     let granted: HashSet<(&str, &str, &str)> = grants.grants.iter().flat_map(named).collect();
+    let every: HashSet<(&str, &str)> = grants.grants.iter().filter_map(every_of_namespace).collect();
     let mut missing: Vec<Fault<'g>> = Vec::new();
     for (namespace, secret, readers) in required.all() {
-        for reader in readers.iter().filter(|reader| !granted.contains(&(namespace, secret, **reader))) {
+        let lacks = |reader: &&&'static str| {
+            !granted.contains(&(namespace, secret, **reader)) && !every.contains(&(namespace, **reader))
+        };
+        for reader in readers.iter().filter(lacks) {
             missing.push(Fault {
                 kind: FaultKind::MissingReader,
                 grant: None,
@@ -88,6 +91,14 @@ fn named(grant: &Grant) -> impl Iterator<Item = (&str, &str, &str)> {
         _ => None,
     };
     own.into_iter().flat_map(|(scope, name)| grant.rule.names.iter().map(move |secret| (scope, secret.as_str(), name)))
+}
+
+/// An account that reads every Secret of its namespace: too much, but nothing is missing.
+fn every_of_namespace(grant: &Grant) -> Option<(&str, &str)> {
+    let super::Subject::Account { namespace, name } = &grant.subject else { return None };
+    let own = grant.scope.as_ref() == Some(namespace) && grant.rule.names.is_empty();
+    let reads = grant.rule.is_about("", "secrets") && !grant.rule.granted(&["get"]).is_empty();
+    (own && reads).then_some((namespace, name))
 }
 
 fn judge_one<'g>(grant: &'g Grant, expected: &Expected) -> Vec<Fault<'g>> {
