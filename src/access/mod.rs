@@ -2,7 +2,7 @@
 //!
 //! Roles and bindings are joined into [`Grant`]s (one a binding, subject and rule), as the API server's RBAC authorizer does
 //! it: rights only add up. A grant is judged by itself, so that the cost is linear in the fleet: against the readers that
-//! the inventory names, and against the [`duties`] of the accounts that need more. Questions ([`readers`], [`reach`]) follow
+//! the inventory names, and against the duties of the accounts that need more. Questions ([`readers`], [`reach`]) follow
 //! escalations as well: who may run a pod as an account can do what the account can.
 //!
 //! Source: Kubernetes documentation, *Using RBAC Authorization* and *Role Based Access Control Good Practices*.
