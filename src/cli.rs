@@ -17,7 +17,7 @@ pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use life::{
     DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
 };
-pub use proof::ExplainRuleArgs;
+pub use proof::{AccessArgs, ExplainRuleArgs};
 pub use schemas::{ImportArgs, SchemasCommand};
 pub use verify::VerifyTreeArgs;
 
@@ -164,6 +164,8 @@ pub enum Command {
     /// The schemas that manifests are held against: which kinds, and how to make more
     #[command(subcommand)]
     Schemas(SchemasCommand),
+    /// Who can read which Secret, and by which grants
+    Access(AccessArgs),
     /// What a rule says, why, and how to mend what it found
     Explain(ExplainRuleArgs),
     /// Print completions for a shell

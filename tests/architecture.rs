@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 21] = [
+const CORE: [&str; 22] = [
     "admission",
     "blame",
     "cel",
@@ -29,6 +29,7 @@ const CORE: [&str; 21] = [
     "trace",
     "vendored",
     "rules",
+    "access",
 ];
 
 /// What the core never names, and what it would be.

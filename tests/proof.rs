@@ -9,6 +9,10 @@
 
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "support/tools.rs"]
+mod tools;
 
+#[path = "proof/access.rs"]
+mod access;
 #[path = "proof/rules.rs"]
 mod rules;

@@ -3,6 +3,7 @@
 //! The checks are a table; none knows another. A check that could not run is never a pass. Only [`run`] makes a
 //! [`Verified`], and only a [`Verified`] can be written.
 
+pub mod access;
 mod charts;
 mod kept;
 pub mod network;
@@ -61,7 +62,7 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 8] = [
+pub static CHECKS: [Check; 9] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
@@ -69,6 +70,11 @@ pub static CHECKS: [Check; 8] = [
     Check { id: "schema", proves: "every object is what its kind allows", run: schema::check },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
+    Check {
+        id: "access",
+        proves: "every Secret is read by those that the inventory names, and by nobody else",
+        run: access::check,
+    },
     Check { id: "network", proves: "required flows work and forbidden ones are blocked", run: network::check },
 ];
 

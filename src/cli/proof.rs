@@ -11,3 +11,14 @@ pub struct ExplainRuleArgs {
     #[arg(long, conflicts_with = "rule")]
     pub all: bool,
 }
+
+/// Arguments of `access`.
+#[derive(Debug, Clone, Args)]
+pub struct AccessArgs {
+    /// A Secret or an account, as NAMESPACE/NAME or by its name alone; user:NAME, group:NAME. Without it, every Secret
+    #[arg(value_name = "SECRET|SUBJECT")]
+    pub of: Option<String>,
+    /// One cluster of the fleet
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+}

@@ -141,6 +141,25 @@ pub fn prepare<'a>(loaded: &Loaded, plan: &'a Plan<'a>, findings: &mut Vec<Findi
     }
 }
 
+/// Some files of every unit, rendered in memory, for questions about the whole fleet.
+pub fn parts(
+    loaded: &Loaded,
+    plan: &Plan<'_>,
+    wanted: impl Fn(&str) -> bool + Sync,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<RenderedUnit>> {
+    let prepared = prepare(loaded, plan, findings)?;
+    let made: Vec<_> = prepared.jobs.par_iter().map(|job| job.part(&prepared.templates, &wanted)).collect();
+    let mut units = Vec::new();
+    for made in made {
+        match made {
+            Ok(unit) => units.push(unit),
+            Err(found) => findings.extend(found),
+        }
+    }
+    (!any_error(findings)).then_some(units)
+}
+
 /// Renders what is not recorded yet and checks it.
 pub fn check(
     loaded: &Loaded,

@@ -1,5 +1,6 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod access;
 mod budget;
 mod charts;
 mod check;
@@ -84,6 +85,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Schemas(command) => schemas::run(&screen, &command)?,
+        Command::Access(args) => access::run(&screen, &args)?,
         Command::Explain(args) => explain::run(&screen, &args)?,
         Command::Completions(args) => {
             let mut script = Vec::new();
@@ -110,7 +112,7 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Diff(_) => &[Text, Json, Markdown, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
-        Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
+        Command::Access(_) | Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],
         Command::List
         | Command::Show(_)

@@ -57,6 +57,20 @@ pub struct TenantPlan<'a> {
     pub timeout: &'static str,
 }
 
+impl TenantPlan<'_> {
+    /// The service accounts of the pods that run.
+    pub fn accounts(&self) -> Vec<&'static str> {
+        let account = |component: &&'static str| match *component {
+            "wazuh.manager" => "wazuh-manager",
+            "wazuh.indexer" => "wazuh-indexer",
+            "wazuh.dashboard" => "wazuh-dashboard",
+            "adapter" => "soctalk-adapter",
+            other => other,
+        };
+        self.sizes.keys().map(account).collect()
+    }
+}
+
 /// A host outside of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ExternalHost {

@@ -168,6 +168,11 @@ impl Templates {
     }
 }
 
+/// The program's own text of a template, by its name such as `tenant/quota.yaml.tera`.
+pub fn embedded_text(name: &str) -> Option<&'static str> {
+    EMBEDDED.get_file(name)?.contents_utf8()
+}
+
 fn embedded(folder: &include_dir::Dir<'_>, texts: &mut BTreeMap<String, String>) {
     for file in folder.files() {
         if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8())

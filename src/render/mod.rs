@@ -23,7 +23,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::Value;
 
-pub use engine::{Rendered, Templates};
+pub use engine::{Rendered, Templates, embedded_text as embedded};
 pub use shape::{Shape, fill, hole};
 pub use unit::{FileContent, RenderedUnit};
 

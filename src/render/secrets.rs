@@ -11,7 +11,8 @@ use crate::config::tenant::Tier;
 use crate::config::{Fleet, RotationPolicy};
 use crate::plan::names::SYSTEM_NAMESPACE;
 use crate::plan::{ClusterPlan, TenantPlan};
-use crate::secrets::inventory::{INVENTORY, Key, Origin, Row, Scope, When};
+use crate::secrets::inventory::{EXTERNAL_POSTGRES, Key, Origin, Row, Scope};
+use crate::secrets::rows::{DYNAMIC, system_rows, tenant_rows};
 
 /// What the secret templates see.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -71,28 +72,13 @@ pub struct Item {
     pub property: String,
 }
 
-/// Rows of the inventory that exist once in `soctalk-system`.
-pub fn system_rows(fleet: &Fleet) -> impl Iterator<Item = &'static Row> + '_ {
-    INVENTORY.iter().filter(|row| row.scope == Scope::System).filter(|row| match row.when {
-        When::OwnPostgres => fleet.install.postgres.enabled,
-        When::Licensing => fleet.install.licensing.enabled,
-        _ => true,
-    })
-}
-
-/// Rows of the inventory that exist for a tenant, in one of the two scopes.
-pub fn tenant_rows<'a>(tenant: &'a TenantPlan<'_>, scope: Scope) -> impl Iterator<Item = &'static Row> + 'a {
-    let own_cortex = tenant.cortex.is_none();
-    INVENTORY.iter().filter(move |row| row.scope == scope).filter(move |row| row.when != When::OwnCortex || own_cortex)
-}
-
 /// The install's own secrets.
 pub fn system(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> SecretsContext {
     let install = &fleet.install;
     let mut context = stores(fleet, cluster.cluster, SYSTEM_NAMESPACE);
     for row in system_rows(fleet) {
         // A database user that the backend mints has a manifest of its own.
-        if row.name == "soctalk-postgres-app-creds" && install.secrets.dynamic_database.is_some() {
+        if row.name == DYNAMIC && install.secrets.dynamic_database.is_some() {
             continue;
         }
         add(&mut context, fleet, row, row.name.to_owned(), Owner::Install, Tier::Standard, 1, None);
@@ -105,13 +91,13 @@ pub fn system(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> SecretsContext {
 
 /// The six values of an external Postgres (R0: `existingSecret`), put into the backend by an operator.
 fn external_postgres(fleet: &Fleet) -> External {
-    let keys = ["admin_password", "admin_user", "app_password", "app_user", "mssp_password", "mssp_user"];
+    let keys: Vec<&'static str> = EXTERNAL_POSTGRES.keys.iter().map(Key::name).collect();
     let item = |key: &'static str| {
-        let remote = backend::remote(&fleet.install, Owner::Install, EXTERNAL_POSTGRES, key, 1);
+        let remote = backend::remote(&fleet.install, Owner::Install, EXTERNAL_POSTGRES.backend_name, key, 1);
         Item { key: key.into(), remote_key: remote.key, property: remote.property }
     };
     External {
-        name: EXTERNAL_POSTGRES.into(),
+        name: EXTERNAL_POSTGRES.name.into(),
         labels: None,
         refresh: refresh(fleet, Class::DatabaseCredentials, Tier::Standard),
         r#type: "Opaque",
@@ -119,9 +105,6 @@ fn external_postgres(fleet: &Fleet) -> External {
         data: keys.into_iter().map(item).collect(),
     }
 }
-
-/// Name of the Secret with the users of an external Postgres.
-pub const EXTERNAL_POSTGRES: &str = "soctalk-postgres-external";
 
 /// A tenant's secrets in its own namespace, or those in `soctalk-system` that the control plane reads.
 pub fn tenant(fleet: &Fleet, tenant: &TenantPlan<'_>, scope: Scope, labels: Option<&Value>) -> SecretsContext {

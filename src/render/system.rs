@@ -12,17 +12,14 @@ use crate::config::install::GitopsEngine;
 use crate::manifest::ObjectId;
 use crate::plan::ClusterPlan;
 use crate::plan::names::SYSTEM_NAMESPACE;
+use crate::secrets::inventory::EXTERNAL_POSTGRES;
+use crate::secrets::rows::system_rows;
 
 /// Everything that the templates of a cluster's control plane see.
 pub fn context(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     let install = &fleet.install;
-    let rows = secrets::system_rows(fleet).map(|row| (row, row.name.to_owned()));
-    let mut readers = secrets::readers(rows);
-    if !install.postgres.enabled {
-        for account in ["soctalk-api-sa", "soctalk-migrate-sa", "soctalk-orchestrator-sa"] {
-            readers.entry(account).or_default().push(secrets::EXTERNAL_POSTGRES.into());
-        }
-    }
+    let external = (!install.postgres.enabled).then_some(&EXTERNAL_POSTGRES);
+    let readers = secrets::readers(system_rows(fleet).chain(external).map(|row| (row, row.name.to_owned())));
     let external = install.postgres.external.as_ref();
     json!({
         "flux": install.gitops.engine == GitopsEngine::Flux,

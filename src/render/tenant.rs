@@ -15,6 +15,7 @@ use crate::manifest::ObjectId;
 use crate::plan::names::SYSTEM_NAMESPACE;
 use crate::plan::{TenantPlan, sizing};
 use crate::secrets::inventory::Scope;
+use crate::secrets::rows::tenant_rows;
 
 /// API versions of the objects that tenants consist of.
 mod api {
@@ -52,7 +53,7 @@ pub fn context(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
         "tenant_labels": tenant_labels,
         "quota": plan.quota,
         "largest": sizing::largest(&plan.sizes),
-        "accounts": secrets::accounts(fleet, &pods(plan), &readers),
+        "accounts": secrets::accounts(fleet, &plan.accounts(), &readers),
         "dns": network::dns(install),
         "network": { "api_pods": api_pods, "own_cortex": own_cortex, "ingress_namespace": install.ingress.namespace },
         "llm": plan.llm,
@@ -181,30 +182,15 @@ pub fn families(fleet: &Fleet, plan: &TenantPlan<'_>, context: &Value) -> Vec<Fa
     ]
 }
 
-/// Pods of the tenant that run, by their service accounts.
-fn pods(plan: &TenantPlan<'_>) -> Vec<&'static str> {
-    plan.sizes
-        .keys()
-        .map(|component| match *component {
-            "wazuh.manager" => "wazuh-manager",
-            "wazuh.indexer" => "wazuh-indexer",
-            "wazuh.dashboard" => "wazuh-dashboard",
-            "adapter" => "soctalk-adapter",
-            other => other,
-        })
-        .collect()
-}
-
 fn tenant_secret_rows<'a>(
     plan: &'a TenantPlan<'_>,
 ) -> impl Iterator<Item = (&'static crate::secrets::Row, String)> + 'a {
-    secrets::tenant_rows(plan, Scope::Tenant).map(|row| (row, row.name.to_owned()))
+    tenant_rows(plan, Scope::Tenant).map(|row| (row, row.name.to_owned()))
 }
 
 fn system_secret_names(plan: &TenantPlan<'_>) -> Vec<String> {
     let id = plan.tenant.tenant.id.as_str();
-    let mut names: Vec<String> =
-        secrets::tenant_rows(plan, Scope::TenantInSystem).map(|row| row.secret_name(id)).collect();
+    let mut names: Vec<String> = tenant_rows(plan, Scope::TenantInSystem).map(|row| row.secret_name(id)).collect();
     names.sort();
     names
 }

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{network, secrets};
+use super::network;
 use crate::config::Fleet;
 use crate::config::install::{AuthMode, ChartName, ControlPlaneWorkload, NodeLocal, TrafficPolicy};
 use crate::config::tenant::{State, TlsMode, WazuhMode};
 use crate::plan::sizing::{self, Size};
 use crate::plan::{ClusterPlan, TenantPlan};
+use crate::secrets::inventory::EXTERNAL_POSTGRES;
 
 /// Values of soctalk-tenant (R0 §3).
 pub fn tenant(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
@@ -223,7 +224,7 @@ pub fn system(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
                 "port": external.map_or(5432, |external| external.port),
                 "database": external.map_or("soctalk", |external| external.database.as_str()),
                 "cidrs": external.map(|external| external.cidrs.clone()).unwrap_or_default(),
-                "existingSecret": if external.is_some() && !install.postgres.enabled { secrets::EXTERNAL_POSTGRES } else { "" },
+                "existingSecret": if external.is_some() && !install.postgres.enabled { EXTERNAL_POSTGRES.name } else { "" },
             },
         },
         "ingress": {

@@ -16,7 +16,7 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 12] = [
+static FAMILIES: [(&str, &str, &str); 13] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
@@ -25,6 +25,7 @@ static FAMILIES: [(&str, &str, &str); 12] = [
     ("charts", "Charts", include_str!("table/charts.yaml")),
     ("check", "The gate itself", include_str!("table/check.yaml")),
     ("secrets", "Secrets", include_str!("table/secrets.yaml")),
+    ("access", "Access", include_str!("table/access.yaml")),
     ("network", "The network", include_str!("table/network.yaml")),
     ("drift", "Drift", include_str!("table/drift.yaml")),
     ("diff", "Differences", include_str!("table/diff.yaml")),

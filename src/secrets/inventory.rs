@@ -27,6 +27,21 @@ pub enum Origin {
     Minted,
     /// cert-manager issues it.
     Certificate,
+    /// The backend mints a new one at every refresh, with a short life.
+    Dynamic,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backend => "backend",
+            Self::Generated { .. } => "generated",
+            Self::Minted => "minted",
+            Self::Certificate => "certificate",
+            Self::Dynamic => "dynamic",
+        }
+    }
 }
 
 /// A key of a Secret.
@@ -311,6 +326,26 @@ pub static INVENTORY: [Row; 18] = [
         When::OwnCertificate,
     ),
 ];
+
+/// The users of a Postgres outside (R0: `existingSecret`), in the place of the three database rows.
+pub static EXTERNAL_POSTGRES: Row = Row {
+    name: "soctalk-postgres-external",
+    backend_name: "soctalk-postgres-external",
+    title: "users of the Postgres outside",
+    scope: Scope::System,
+    keys: &[
+        Key::Value("admin_password"),
+        Key::Value("admin_user"),
+        Key::Value("app_password"),
+        Key::Value("app_user"),
+        Key::Value("mssp_password"),
+        Key::Value("mssp_user"),
+    ],
+    readers: &["soctalk-api-sa", "soctalk-migrate-sa", "soctalk-orchestrator-sa"],
+    origin: Origin::Backend,
+    class: Class::DatabaseCredentials,
+    when: When::Always,
+};
 
 #[cfg(test)]
 mod tests {

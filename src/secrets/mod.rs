@@ -3,5 +3,6 @@
 pub mod inventory;
 pub mod leak;
 pub mod rotation;
+pub mod rows;
 
 pub use inventory::{INVENTORY, Origin, Row, Scope};

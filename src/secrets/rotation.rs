@@ -41,6 +41,7 @@ pub fn way(row: &Row, own_cortex: bool) -> Way {
         Origin::Backend => Way::Operator,
         Origin::Minted => Way::Minted,
         Origin::Certificate => Way::Certificate,
+        Origin::Dynamic => Way::Install,
     }
 }
 

@@ -10,14 +10,12 @@ use rayon::prelude::*;
 use crate::check::network::{Scope, scopes, workloads};
 use crate::check::{self, Input, Kept};
 use crate::cli::{NetworkInput, NetworkSettings};
-use crate::commands::fleet::{self, Loaded};
+use crate::commands::fleet;
 use crate::commands::screen::Screen;
 use crate::commands::timings::Timings;
 use crate::error::{Error, Result, exit};
 use crate::finding::exit_code;
 use crate::network::{self, Claims, FileLines, LabelFilter, Model, Profile, Settings, Source};
-use crate::plan::Plan;
-use crate::render::RenderedUnit;
 use crate::report::Report;
 
 /// Largest file of manifests that is read, in bytes.
@@ -236,7 +234,7 @@ pub fn each_cluster(screen: &Screen, input: &NetworkInput, visit: impl FnMut(&Sc
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;
     let mut findings = loaded.findings.clone();
     let plan = fleet::plan(&loaded, &mut findings);
-    let units = plan.as_ref().and_then(|plan| rendered(&loaded, plan, &mut findings));
+    let units = plan.as_ref().and_then(|plan| fleet::parts(&loaded, plan, check::network::needs, &mut findings));
     let (Some(plan), Some(units)) = (&plan, units) else {
         findings.sort();
         let code = exit_code(&findings);
@@ -260,25 +258,6 @@ pub fn each_cluster(screen: &Screen, input: &NetworkInput, visit: impl FnMut(&Sc
     }
     let mut meant = scopes.iter().filter(|scope| input.cluster.as_ref().is_none_or(|wanted| *wanted == name(scope)));
     meant.try_for_each(visit)
-}
-
-/// What the engine needs of every unit.
-fn rendered(
-    loaded: &Loaded,
-    plan: &Plan<'_>,
-    findings: &mut Vec<crate::finding::Finding>,
-) -> Option<Vec<RenderedUnit>> {
-    let prepared = fleet::prepare(loaded, plan, findings)?;
-    let part = |job: &crate::render::Job<'_>| job.part(&prepared.templates, check::network::needs);
-    let made: Vec<_> = prepared.jobs.par_iter().map(part).collect();
-    let mut units = Vec::new();
-    for made in made {
-        match made {
-            Ok(unit) => units.push(unit),
-            Err(found) => findings.extend(found),
-        }
-    }
-    (!crate::finding::any_error(findings)).then_some(units)
 }
 
 /// How many clusters a question is about.

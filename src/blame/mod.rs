@@ -4,6 +4,8 @@
 //! ([`crate::trace`] finds out which), else from a template. Tracing renders a unit anew for every value of a file, so
 //! only the first units with faults are traced; for the others the same field is looked up in their own files.
 
+pub mod departure;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -1,0 +1,72 @@
+//! The line of the fleet that a person edits to change a rendered manifest.
+//!
+//! Where the fleet has a template of its own in the place of the program's, that is its first line that departs from the
+//! program's and speaks of what is wrong; else it is the field of the tenant's file or of `install.yaml`.
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::config;
+use crate::finding::{Finding, Location};
+use crate::render::embedded;
+use crate::source::Source;
+
+/// The slug of the tenant of a rendered file.
+pub fn tenant(file: &str) -> Option<&str> {
+    file.split_once("/tenants/").and_then(|(_, rest)| rest.split('/').next())
+}
+
+/// The line to edit for a rendered file: `words` are what is wrong in it, `field` is that of the tenant's file.
+pub fn locate(source: &Source, file: &str, words: &[&str], field: &str) -> Location {
+    let slug = tenant(file);
+    let name = file.rsplit('/').next().unwrap_or_default();
+    let family = if slug.is_some() { "tenant" } else { "system" };
+    let name = if matches!(name, "helmrelease.yaml" | "application.yaml") { "release.yaml" } else { name };
+    let template = format!("templates/{family}/{name}.tera");
+    if let Some(text) = source.text(&template) {
+        let twin = embedded(&format!("{family}/{name}.tera")).unwrap_or_default();
+        return Location { line: departure(twin, text, words), ..Location::file(template) };
+    }
+    match slug {
+        Some(slug) => config::locate(source, &config::tenant_file(slug), field),
+        None => Location::file("install.yaml"),
+    }
+}
+
+/// A finding at the line to edit, with its tenant.
+pub fn located(finding: Finding, source: &Source, file: &str, words: &[&str], field: &str) -> Finding {
+    let finding = finding.at(locate(source, file, words, field));
+    match tenant(file) {
+        Some(slug) => finding.tenant(slug),
+        None => finding,
+    }
+}
+
+/// The first line of a text that departs from its twin and holds one of the words; else the first that departs at all.
+fn departure(twin: &str, text: &str, words: &[&str]) -> u32 {
+    let diff = TextDiff::from_lines(twin, text);
+    let (mut line, mut first) = (1_u32, None);
+    for change in diff.iter_all_changes() {
+        if change.tag() != ChangeTag::Equal {
+            first = first.or(Some(line));
+            if change.tag() == ChangeTag::Insert && words.iter().any(|word| change.value().contains(word)) {
+                return line;
+            }
+        }
+        line += u32::from(change.tag() != ChangeTag::Delete);
+    }
+    first.unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_departs_and_says_it_is_named() {
+        let twin = "a\nb\nc\nd\n";
+        assert_eq!(departure(twin, "a\nx\nb\nc\nverbs: [list]\nd\n", &["list"]), 5);
+        assert_eq!(departure(twin, "a\nx\nb\nc\nd\n", &["list"]), 2);
+        assert_eq!(departure(twin, "a\nb\nd\n", &["list"]), 3);
+        assert_eq!(departure(twin, twin, &["list"]), 1);
+    }
+}
