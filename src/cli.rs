@@ -2,6 +2,7 @@
 
 mod drift;
 mod proof;
+mod watch;
 
 use std::path::PathBuf;
 

@@ -112,6 +112,11 @@ impl Error {
         &self.message
     }
 
+    /// Why it happened, nearest cause first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
     /// What to do next, in the order in which to try it.
     pub fn hints(&self) -> &[String] {
         &self.hints

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! `config`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`, `manifest`, `network`, `drift`, `trace`, `vendored` and
-//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
-//! are edges; `commands` joins edges and core.
+//! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts`, `cluster` and
+//! `telemetry` are edges; `commands` joins edges and core.
 
 pub mod charts;
 pub mod check;
@@ -34,6 +34,7 @@ pub mod report;
 pub mod rules;
 pub mod secrets;
 pub mod source;
+pub mod telemetry;
 pub mod trace;
 pub mod vendored;
 pub mod yaml;

@@ -11,10 +11,30 @@ mod faults;
 mod fleets;
 #[path = "support/cluster/mod.rs"]
 mod harness;
+#[path = "output/http.rs"]
+mod http_backend;
 #[path = "cluster/random.rs"]
 mod random;
 #[path = "support/tools.rs"]
 mod tools;
+#[path = "cluster/watch.rs"]
+mod watch;
+#[path = "cluster/watcher.rs"]
+mod watcher;
+
+/// Git on this machine, without anybody's configuration.
+mod fixture {
+    /// Who commits.
+    pub const IDENTITY: [(&str, &str); 7] = [
+        ("GIT_AUTHOR_NAME", "T"),
+        ("GIT_AUTHOR_EMAIL", "t@example.com"),
+        ("GIT_COMMITTER_NAME", "T"),
+        ("GIT_COMMITTER_EMAIL", "t@example.com"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("LC_ALL", "C"),
+    ];
+}
 
 use std::process::Command;
 use std::time::Duration;

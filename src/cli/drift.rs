@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::watch::WatchArgs;
 use crate::drift::filter::{Selector, Shard};
 
 /// Arguments of `drift`.
@@ -59,6 +60,9 @@ pub struct DriftArgs {
     /// Wait this long before what differs is read once more; 0s tells at once
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub settle: Duration,
+    /// What holds for a check that goes on
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// End with 2 for drift and with 1 for every failure, as terraform does
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -84,7 +88,7 @@ fn selector(text: &str) -> Result<String, String> {
 }
 
 /// `90s`, `10m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("{text:?} is no time such as 90s or 10m");
     let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
     let number: u64 = number.parse().map_err(|_| expected())?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use http::response::Parts;
 use http::{Request, StatusCode, header};
 use kube::client::Body;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ impl Default for Limits {
 /// A connection to an API server, for one run.
 #[derive(Clone)]
 pub struct Api {
-    client: kube::Client,
+    client: Arc<RwLock<kube::Client>>,
     limits: Limits,
     deadline: Instant,
     requests: Arc<Mutex<BTreeMap<(&'static str, u16), u64>>>,
@@ -51,7 +52,9 @@ pub struct Api {
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
-    /// 401 or 403, and what the server says.
+    /// 401, and what the server says: the credentials are none, or not any more.
+    Unauthorized(String),
+    /// 403, and what the server says.
     Refused(String),
     /// 404.
     NotFound,
@@ -68,6 +71,7 @@ pub enum ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ApiError::Unauthorized(message) => write!(f, "the credentials are refused: {message}"),
             ApiError::Refused(message) => write!(f, "refused: {message}"),
             ApiError::NotFound => f.write_str("not found"),
             ApiError::Gone => f.write_str("the list expired while it was read"),
@@ -88,6 +92,8 @@ pub enum Verb {
     Get,
     /// A collection.
     List,
+    /// A collection, as it changes.
+    Watch,
 }
 
 impl Verb {
@@ -95,6 +101,7 @@ impl Verb {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
+            Verb::Watch => "watch",
         }
     }
 }
@@ -103,6 +110,7 @@ impl Api {
     /// The run's time begins now.
     pub fn new(client: kube::Client, limits: Limits) -> Self {
         let deadline = Instant::now() + limits.total_timeout;
+        let client = Arc::new(RwLock::new(client));
         Api { client, limits, deadline, requests: Arc::default(), address: Arc::from("") }
     }
 
@@ -128,9 +136,14 @@ impl Api {
         self.limits
     }
 
-    /// The client behind it.
-    pub fn client(&self) -> &kube::Client {
-        &self.client
+    /// The client behind it, as it is now.
+    pub fn client(&self) -> kube::Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with another client, whose credentials are fresh. Every clone of this connection does.
+    pub fn replace_client(&self, client: kube::Client) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
     /// Requests so far by verb and status; status 0 is no answer.
@@ -172,38 +185,84 @@ impl Api {
         Err(ApiError::Unavailable(last.unwrap_or_default()))
     }
 
+    /// Asks for a collection as it changes; the answer comes for as long as the server likes. One attempt.
+    ///
+    /// # Errors
+    /// Why there is no answer, and when to ask again.
+    pub async fn watch(&self, path: &str) -> Result<Body, Setback> {
+        let limit = Instant::now() + self.limits.request_timeout;
+        let exchange = async {
+            let (parts, body) = self.exchange(path, "application/json").await?;
+            match parts.status.is_success() {
+                true => Ok((parts, body)),
+                false => Ok((parts, Body::from(body.collect_bytes().await?))),
+            }
+        };
+        let answer = self.answered(Verb::Watch, limit, exchange).await;
+        let refused = match answer {
+            Ok((parts, body)) if parts.status.is_success() => return Ok(body),
+            Ok((parts, body)) => refusal(parts.status, &parts.headers, &body.collect_bytes().await.unwrap_or_default()),
+            Err(attempt) => attempt,
+        };
+        Err(match refused {
+            Attempt::Final(error) => Setback { error, after: None },
+            Attempt::Again { reason, after } => Setback { error: ApiError::Unavailable(reason), after },
+        })
+    }
+
     async fn attempt(&self, verb: Verb, path: &str, accept: &str) -> Result<bytes::Bytes, Attempt> {
-        let request = Request::get(path).header(header::ACCEPT, accept).body(Body::empty());
-        let request = request.map_err(|error| Attempt::Final(ApiError::Status(0, error.to_string())))?;
         let limit = (Instant::now() + self.limits.request_timeout).min(self.deadline);
         let exchange = async {
-            let response = self.client.send(request).await?;
-            let (parts, body) = response.into_parts();
-            Ok::<_, kube::Error>((parts, body.collect_bytes().await?))
+            let (parts, body) = self.exchange(path, accept).await?;
+            Ok((parts, body.collect_bytes().await?))
         };
-        let (parts, body) = match tokio::time::timeout_at(limit, exchange).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                self.count(verb, 0);
-                return Err(Attempt::Again { reason: chain(&error), after: None });
-            }
-            Err(_) => {
-                self.count(verb, 0);
-                let reason = format!("no answer within {:?}", self.limits.request_timeout);
-                return Err(Attempt::Again { reason, after: None });
-            }
-        };
-        self.count(verb, parts.status.as_u16());
+        let (parts, body) = self.answered(verb, limit, exchange).await?;
         if parts.status.is_success() {
             return Ok(body);
         }
         Err(refusal(parts.status, &parts.headers, &body))
     }
 
-    fn count(&self, verb: Verb, status: u16) {
-        let mut requests = self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        *requests.entry((verb.name(), status)).or_default() += 1;
+    async fn exchange(&self, path: &str, accept: &str) -> Result<(Parts, Body), kube::Error> {
+        let request = Request::get(path).header(header::ACCEPT, accept).header(header::ACCEPT_ENCODING, "identity");
+        let request = request.body(Body::empty()).map_err(kube::Error::HttpError)?;
+        let response = self.client().send(request).await?;
+        Ok(response.into_parts())
     }
+
+    /// Waits for an answer until `limit`, and counts it.
+    async fn answered<T>(
+        &self,
+        verb: Verb,
+        limit: Instant,
+        exchange: impl Future<Output = Result<(Parts, T), kube::Error>>,
+    ) -> Result<(Parts, T), Attempt> {
+        let reason = match tokio::time::timeout_at(limit, exchange).await {
+            Ok(Ok((parts, body))) => {
+                self.count(verb.name(), parts.status.as_u16());
+                return Ok((parts, body));
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {:?}", self.limits.request_timeout),
+        };
+        self.count(verb.name(), 0);
+        Err(Attempt::Again { reason, after: None })
+    }
+
+    /// Notes a request; status 0 is no answer.
+    pub(super) fn count(&self, verb: &'static str, status: u16) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((verb, status)).or_default() += 1;
+    }
+}
+
+/// Why a watch did not begin, or ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setback {
+    /// What happened.
+    pub error: ApiError,
+    /// How long the server asks to wait.
+    pub after: Option<Duration>,
 }
 
 /// How an attempt failed.
@@ -215,7 +274,8 @@ enum Attempt {
 fn refusal(status: StatusCode, headers: &header::HeaderMap, body: &[u8]) -> Attempt {
     let message = status_message(body);
     match status.as_u16() {
-        401 | 403 => Attempt::Final(ApiError::Refused(message)),
+        401 => Attempt::Final(ApiError::Unauthorized(message)),
+        403 => Attempt::Final(ApiError::Refused(message)),
         404 => Attempt::Final(ApiError::NotFound),
         410 => Attempt::Final(ApiError::Gone),
         429 | 500..=599 => {
@@ -229,7 +289,7 @@ fn refusal(status: StatusCode, headers: &header::HeaderMap, body: &[u8]) -> Atte
 }
 
 /// What a `Status` object says, else the beginning of the body.
-fn status_message(body: &[u8]) -> String {
+pub(super) fn status_message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Status {
         message: String,
@@ -241,7 +301,7 @@ fn status_message(body: &[u8]) -> String {
 }
 
 /// 0.2 s, doubled each time up to 10 s; up to a half more by path, so that lists which fail together do not return together.
-fn backoff(attempt: u32, path: &str) -> Duration {
+pub(super) fn backoff(attempt: u32, path: &str) -> Duration {
     let base =
         Duration::from_millis(200).saturating_mul(1 << attempt.min(10).saturating_sub(1)).min(Duration::from_secs(10));
     let spread = path.bytes().fold(attempt, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) % 64;
@@ -249,7 +309,7 @@ fn backoff(attempt: u32, path: &str) -> Duration {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -276,6 +336,7 @@ mod tests {
             }
             refusal(StatusCode::from_u16(code).unwrap(), &headers, br#"{"kind":"Status","message":"m"}"#)
         };
+        assert!(matches!(judged(401, None), Attempt::Final(ApiError::Unauthorized(_))));
         assert!(matches!(judged(403, None), Attempt::Final(ApiError::Refused(m)) if m == "m"));
         assert!(matches!(judged(404, None), Attempt::Final(ApiError::NotFound)));
         assert!(matches!(judged(410, None), Attempt::Final(ApiError::Gone)));

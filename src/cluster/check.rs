@@ -84,7 +84,7 @@ pub async fn prepare(
 }
 
 /// Kinds to read for objects that Git lacks. A kind that Git has is read at Git's version, not at two.
-fn extra_kinds(served: &Served, desired: &Desired, have: &BTreeSet<Gvk>) -> Vec<Gvk> {
+pub(super) fn extra_kinds(served: &Served, desired: &Desired, have: &BTreeSet<Gvk>) -> Vec<Gvk> {
     if desired.namespaces.is_empty() {
         return Vec::new();
     }
@@ -142,9 +142,11 @@ fn scopes(desired: &Desired, info: &KindInfo) -> Vec<Option<String>> {
     namespaces.into_iter().map(|namespace| Some(namespace.to_owned())).collect()
 }
 
-fn unreachable(error: &ApiError) -> Error {
+pub(super) fn unreachable(error: &ApiError) -> Error {
     let hint = match error {
-        ApiError::Refused(_) => "check the credentials, and the permissions that `docs/drift.md` lists",
+        ApiError::Unauthorized(_) | ApiError::Refused(_) => {
+            "check the credentials, and the permissions that `docs/drift.md` lists"
+        }
         _ => "check the address, the network and the certificates; --timeout allows for more time",
     };
     Error::environment("cannot read the cluster").cause(error).hint(hint)

@@ -143,7 +143,7 @@ async fn define(
     let definition = match api.get(Verb::Get, &path).await {
         Ok(body) => Node::from_json(&body).ok().and_then(|crd| crd::read(&crd).ok()),
         // Not allowed, or served by an aggregated API server: the defaults stay unknown.
-        Err(ApiError::Refused(_) | ApiError::NotFound) => None,
+        Err(ApiError::Unauthorized(_) | ApiError::Refused(_) | ApiError::NotFound) => None,
         Err(error) => return Err(error),
     };
     let known = definition.and_then(|definition| KindInfo::custom(&definition, &gvk.version, allowed_prefixes));

@@ -13,7 +13,7 @@ use crate::drift::node::Node;
 const RESTARTS: u32 = 3;
 
 /// Most objects of one kind that are read again one by one; above, the list is read again.
-const MOST_GETS: usize = 200;
+pub(super) const MOST_GETS: usize = 200;
 
 /// What a run compares with.
 #[derive(Clone)]
@@ -35,13 +35,13 @@ pub async fn compare_kind(
     scopes: &[Option<String>],
     settle: Option<std::time::Duration>,
 ) -> Result<KindResult, Gap> {
-    let mut run = read_all(api, subject, info, scopes).await.map_err(gap)?;
+    let (mut run, _) = read_all(api, subject, info, scopes).await.map_err(gap)?;
     if let Some(settle) = settle {
         let suspects = run.suspects();
         if !suspects.is_empty() {
             tokio::time::sleep(settle).await;
             if suspects.len() > MOST_GETS {
-                run = read_all(api, subject, info, scopes).await.map_err(gap)?;
+                (run, _) = read_all(api, subject, info, scopes).await.map_err(gap)?;
             } else {
                 read_again(api, info, &mut run, &suspects).await.map_err(gap)?;
             }
@@ -69,18 +69,20 @@ pub fn object_path(info: &KindInfo, key: &str) -> String {
     format!("{}/{}", collection_path(info, namespace), percent_encode(name))
 }
 
-async fn read_all<'d>(
+/// Reads all objects of a kind; also the version of the last scope's collection, to watch from.
+pub(super) async fn read_all<'d>(
     api: &Api,
     subject: &'d Subject,
     info: &'d KindInfo,
     scopes: &[Option<String>],
-) -> Result<KindRun<'d>, ApiError> {
+) -> Result<(KindRun<'d>, String), ApiError> {
     let mut restarts = 0;
     'again: loop {
         let mut run = KindRun::new(&subject.desired, subject.files.as_ref(), info);
+        let mut version = String::new();
         for scope in scopes {
             match read_scope(api, info, scope.as_deref(), &mut run).await {
-                Ok(()) => {}
+                Ok(of_list) => version = of_list,
                 // What was read so far belongs to another moment than the rest: begin afresh.
                 Err(ApiError::Gone) if restarts < RESTARTS => {
                     restarts += 1;
@@ -89,7 +91,7 @@ async fn read_all<'d>(
                 Err(error) => return Err(error),
             }
         }
-        return Ok(run);
+        return Ok((run, version));
     }
 }
 
@@ -98,7 +100,7 @@ async fn read_scope(
     info: &KindInfo,
     namespace: Option<&str>,
     run: &mut KindRun<'_>,
-) -> Result<(), ApiError> {
+) -> Result<String, ApiError> {
     let base = format!("{}?limit={}", collection_path(info, namespace), api.limits().page_size);
     let mut body = api.get(Verb::List, &base).await?;
     loop {
@@ -111,7 +113,7 @@ async fn read_scope(
         body = match (next, end.next) {
             (Some(next), Some(_)) => next.await.map_err(|error| ApiError::Unavailable(error.to_string()))??,
             (None, Some(token)) => api.get(Verb::List, &format!("{base}&continue={}", percent_encode(&token))).await?,
-            (_, None) => return Ok(()),
+            (_, None) => return Ok(end.resource_version),
         };
     }
 }
@@ -141,15 +143,15 @@ fn continuation(body: &[u8]) -> Option<String> {
     (!token.is_empty()).then(|| token.to_owned())
 }
 
-fn gap(error: ApiError) -> Gap {
+pub(super) fn gap(error: ApiError) -> Gap {
     match error {
-        ApiError::Refused(message) => Gap::Refused(message),
+        ApiError::Unauthorized(message) | ApiError::Refused(message) => Gap::Refused(message),
         ApiError::NotFound => Gap::Absent("the cluster does not serve it any more".to_owned()),
         other => Gap::Failed(other.to_string()),
     }
 }
 
-fn percent_encode(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

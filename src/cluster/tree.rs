@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+use sha2::{Digest as _, Sha256};
 
 use crate::drift::desired::Files;
 use crate::error::{Error, Result};
@@ -65,6 +67,22 @@ impl Revision {
         let repo = open(repository)?;
         let id = self.find(&repo)?.id();
         Ok(id)
+    }
+
+    /// Whether a commit has another one behind it.
+    ///
+    /// # Errors
+    /// A repository that cannot be read.
+    pub fn follows(repository: &Path, newer: &str, older: &str) -> Result<bool> {
+        let repo = open(repository)?;
+        let id = |text: &str| repo.revparse_single(text).map(|object| object.id());
+        let follows = || {
+            let (newer, older) = (id(newer)?, id(older)?);
+            Ok(newer == older || repo.graph_descendant_of(newer, older)?)
+        };
+        follows().map_err(|error: git2::Error| {
+            Error::environment("cannot compare two commits").cause(error.message().to_owned())
+        })
     }
 
     fn find<'r>(&self, repo: &'r Repository) -> Result<git2::Commit<'r>> {
@@ -212,6 +230,29 @@ pub fn clusters_in(root: &Path) -> Result<Vec<String>> {
             .cause(error)
             .hint("name a folder that `tenantry render --out` wrote")
     })
+}
+
+impl Folder {
+    /// A digest of what the folder looks like: names, sizes and times of its files. Another content has another one, unless
+    /// somebody sets clocks back.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::environment(format!("cannot read the folder {}", self.root.display())).cause(error)
+        };
+        let paths = self.list().map_err(|reason| unreadable(&reason))?;
+        let mut digest = Sha256::new();
+        for path in paths {
+            let metadata = std::fs::metadata(self.root.join(&path)).map_err(|error| unreadable(&error))?;
+            let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let nanoseconds = modified.map_or(0, |time| time.as_nanos());
+            digest.update(format!("{path}\0{}\0{nanoseconds}\n", metadata.len()));
+        }
+        let hex = digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect::<String>();
+        Ok(hex)
+    }
 }
 
 impl Files for Folder {

@@ -703,11 +703,28 @@ pub struct Drift {
     /// Digest of the image; without it the checker is not rendered.
     #[serde(default)]
     pub digest: Option<ImageDigest>,
+    /// Secret in `soctalk-system` with `username` and `password` for the output repository; none if it is public. The kubelet
+    /// mounts it: the checker itself reads no Secret.
+    #[serde(default)]
+    pub git_credentials_secret: Option<Label>,
+    /// Whether it writes an Event where drift begins and ends. With `reports` off as well it only reads.
+    #[serde(default = "yes")]
+    pub events: bool,
+    /// Whether it writes OpenReports Reports, where the cluster has them.
+    #[serde(default = "yes")]
+    pub reports: bool,
 }
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { enabled: true, image: drift_image(), digest: None }
+        Self {
+            enabled: true,
+            image: drift_image(),
+            digest: None,
+            git_credentials_secret: None,
+            events: true,
+            reports: true,
+        }
     }
 }
 

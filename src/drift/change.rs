@@ -1,5 +1,6 @@
 //! What a comparison says: one item a difference, with everything that a report needs.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::kind::ObjectRef;
@@ -101,6 +102,20 @@ pub struct Item {
     pub writer: Option<Writer>,
     /// The exemption that covers it: then it is no drift.
     pub exemption: Option<String>,
+    /// Why it does not count yet, where a check goes on.
+    pub pending: Option<Pending>,
+    /// When the object was first seen to differ, where a check goes on.
+    pub since: Option<Timestamp>,
+}
+
+/// Why a difference does not count yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pending {
+    /// It was seen a moment ago, and has not been read a second time.
+    Settling,
+    /// The object is what the revision before said: the new one is still being applied.
+    RollingOut,
 }
 
 impl Severity {
@@ -131,8 +146,8 @@ impl Class {
 }
 
 impl Item {
-    /// Whether it counts as drift: not exempted, and more than worth knowing.
+    /// Whether it counts as drift: not exempted, not pending, and more than worth knowing.
     pub fn is_drift(&self) -> bool {
-        self.exemption.is_none() && self.severity > Severity::Info
+        self.pending.is_none() && self.exemption.is_none() && self.severity > Severity::Info
     }
 }

@@ -152,12 +152,14 @@ impl ChangeSet {
 
     /// How many objects have drifted, by kind and verdict.
     pub fn counts(&self) -> BTreeMap<(String, Verdict), usize> {
-        let objects: BTreeSet<(&ObjectRef, Verdict)> = self.drift().map(|item| (&item.object, item.verdict)).collect();
-        let mut counts = BTreeMap::new();
-        for (object, verdict) in objects {
-            *counts.entry((object.gvk.kind.clone(), verdict)).or_default() += 1;
-        }
-        counts
+        by_kind(self.drift())
+    }
+
+    /// How many objects differ in a way that does not count yet, by kind and verdict.
+    pub fn pending(&self) -> BTreeMap<(String, Verdict), usize> {
+        let pending =
+            |item: &&Item| item.pending.is_some() && item.exemption.is_none() && item.severity > Severity::Info;
+        by_kind(self.items.iter().filter(pending))
     }
 
     fn tenant_states(&self, desired: &Desired) -> BTreeMap<String, TenantState> {
@@ -166,6 +168,15 @@ impl ChangeSet {
         let state = |slug: &str| if drifted.contains(slug) { TenantState::Drifted } else { otherwise };
         desired.tenants().into_iter().map(|slug| (slug.to_owned(), state(slug))).collect()
     }
+}
+
+fn by_kind<'i>(items: impl Iterator<Item = &'i Item>) -> BTreeMap<(String, Verdict), usize> {
+    let objects: BTreeSet<(&ObjectRef, Verdict)> = items.map(|item| (&item.object, item.verdict)).collect();
+    let mut counts = BTreeMap::new();
+    for (object, verdict) in objects {
+        *counts.entry((object.gvk.kind.clone(), verdict)).or_default() += 1;
+    }
+    counts
 }
 
 fn unjudged(objects: &BTreeMap<String, String>) -> Option<Gap> {

@@ -4,10 +4,7 @@
 //! is read again from its file.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::KindInfo;
 use super::change::{Class, Item, Place, Severity, Verdict};
@@ -19,7 +16,8 @@ use super::kind::ObjectRef;
 use super::locate::Locator;
 use super::managed::Records;
 use super::mask;
-use super::node::Node;
+use super::node::{Fingerprint, Node};
+use super::page::{self, PageEnd};
 use super::shape::Origin;
 
 /// The comparison of one kind. It sees each live object once; [`KindRun::recheck`] sees one again.
@@ -28,12 +26,20 @@ pub struct KindRun<'d> {
     files: &'d dyn Files,
     info: &'d KindInfo,
     index: Option<&'d KindIndex>,
+    known: Seen,
+    key: String,
+    scratch: Vec<u8>,
+}
+
+/// What a comparison has seen so far. It outlives what a [`KindRun`] borrows, so that a watch can go on with it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
     seen: Vec<bool>,
     live: usize,
     findings: BTreeMap<String, Vec<Item>>,
     unjudged: BTreeMap<String, String>,
-    key: String,
-    scratch: Vec<u8>,
+    /// Objects that differ from Git, and are what an earlier revision said.
+    behind: BTreeSet<String>,
 }
 
 /// What came of one kind.
@@ -49,33 +55,22 @@ pub struct KindResult {
     pub unjudged: BTreeMap<String, String>,
 }
 
-/// How a page of a LIST ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PageEnd {
-    /// Objects on the page.
-    pub objects: usize,
-    /// Where the next page begins; none after the last.
-    pub next: Option<String>,
-    /// The version of the collection, to watch from.
-    pub resource_version: String,
-}
-
 impl<'d> KindRun<'d> {
     /// Nothing seen yet.
     pub fn new(desired: &'d Desired, files: &'d dyn Files, info: &'d KindInfo) -> Self {
+        Self::resume(desired, files, info, Seen::default())
+    }
+
+    /// Goes on with what was seen of the same objects of Git.
+    pub fn resume(desired: &'d Desired, files: &'d dyn Files, info: &'d KindInfo, mut known: Seen) -> Self {
         let index = desired.kinds.get(&info.gvk);
-        KindRun {
-            desired,
-            files,
-            info,
-            index,
-            seen: vec![false; index.map_or(0, |index| index.entries.len())],
-            live: 0,
-            findings: BTreeMap::new(),
-            unjudged: BTreeMap::new(),
-            key: String::new(),
-            scratch: Vec::new(),
-        }
+        known.seen.resize(index.map_or(0, |index| index.entries.len()), false);
+        KindRun { desired, files, info, index, known, key: String::new(), scratch: Vec::new() }
+    }
+
+    /// What was seen, to go on with later.
+    pub fn pause(self) -> Seen {
+        self.known
     }
 
     /// Takes a page of a LIST: `{"metadata": …, "items": […]}`.
@@ -83,43 +78,52 @@ impl<'d> KindRun<'d> {
     /// # Errors
     /// A body that is none. The run is then good for nothing: part of the page may have been taken.
     pub fn page(&mut self, body: &[u8]) -> Result<PageEnd, String> {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let end = PageSeed(self).deserialize(&mut deserializer).map_err(|error| error.to_string())?;
-        deserializer.end().map_err(|error| error.to_string())?;
-        Ok(end)
+        page::read(body, &mut |live| self.object(live))
     }
 
     /// Takes one live object.
     pub fn object(&mut self, live: Node<'_>) {
         let mut key = std::mem::take(&mut self.key);
-        key.clear();
-        let text = |field: &str| live.at(&["metadata", field]).and_then(Node::as_text);
-        if let Some(namespace) = text("namespace") {
-            key.push_str(namespace);
-            key.push('/');
-        }
-        key.push_str(text("name").unwrap_or_default());
-        self.live += 1;
+        key_of(&live, &mut key);
+        self.known.live += 1;
         self.judge(&key, live);
         self.key = key;
     }
 
+    /// Takes what one object has become, or that it came to be (`new`), by its key.
+    pub fn changed(&mut self, key: &str, live: Node<'_>, new: bool) {
+        self.known.live += usize::from(new);
+        self.recheck(key, Some(live));
+    }
+
+    /// Takes that one object was deleted.
+    pub fn deleted(&mut self, key: &str) {
+        self.known.live = self.known.live.saturating_sub(1);
+        self.recheck(key, None);
+    }
+
     /// The objects that differ so far, those that were not seen included: what to read once more before it is told.
     pub fn suspects(&self) -> Vec<String> {
-        let unseen =
-            self.entries().iter().zip(&self.seen).filter(|(_, seen)| !**seen).map(|(entry, _)| entry.key.to_string());
-        self.findings.keys().cloned().chain(unseen).collect()
+        let unseen = self.unseen().map(|entry| entry.key.to_string());
+        self.known.findings.keys().cloned().chain(unseen).collect()
+    }
+
+    /// Whether one object differs as far as is known, or is not there.
+    pub fn is_suspect(&self, key: &str) -> bool {
+        let unseen = || self.index.and_then(|index| index.find(key)).is_some_and(|position| !self.known.seen[position]);
+        self.known.findings.contains_key(key) || unseen()
     }
 
     /// Takes what one object is now; none if it is not there.
     pub fn recheck(&mut self, key: &str, live: Option<Node<'_>>) {
-        self.findings.remove(key);
-        self.unjudged.remove(key);
+        self.known.findings.remove(key);
+        self.known.unjudged.remove(key);
+        self.known.behind.remove(key);
         match live {
             Some(live) => self.judge(key, live),
             None => {
                 if let Some(position) = self.index.and_then(|index| index.find(key)) {
-                    self.seen[position] = false;
+                    self.known.seen[position] = false;
                 }
             }
         }
@@ -127,16 +131,50 @@ impl<'d> KindRun<'d> {
 
     /// What came of it, objects that were never seen included.
     pub fn finish(mut self) -> KindResult {
-        for (entry, seen) in self.entries().iter().zip(&self.seen) {
-            if !seen {
-                let judgement = classify::missing(self.info.known);
-                let item = self.whole(&entry.key, Some(entry), Verdict::Missing, judgement);
-                self.findings.insert(entry.key.to_string(), vec![item]);
-            }
+        let missing: Vec<(String, Item)> = self.missing().collect();
+        let Seen { mut findings, unjudged, live, .. } = std::mem::take(&mut self.known);
+        findings.extend(missing.into_iter().map(|(key, item)| (key, vec![item])));
+        let items = findings.into_values().flatten().collect();
+        KindResult { live, declared: self.entries().len(), items, unjudged }
+    }
+
+    /// What came of it so far, by object, while it goes on. `mark` sees each object that differs, with whether it is what
+    /// an earlier revision said.
+    pub fn so_far(&self, mut mark: impl FnMut(&str, bool, &mut Item)) -> KindResult {
+        let mut items = Vec::new();
+        let known = self.known.findings.iter().flat_map(|(key, items)| items.iter().map(move |item| (key, item)));
+        for (key, item) in known {
+            let mut item = item.clone();
+            mark(key, self.known.behind.contains(key), &mut item);
+            items.push(item);
         }
-        let declared = self.entries().len();
-        let items = self.findings.into_values().flatten().collect();
-        KindResult { live: self.live, declared, items, unjudged: self.unjudged }
+        for (key, mut item) in self.missing() {
+            let new = self.before(&key).any(|fingerprint| fingerprint.is_none());
+            mark(&key, new, &mut item);
+            items.push(item);
+        }
+        KindResult {
+            live: self.known.live,
+            declared: self.entries().len(),
+            items,
+            unjudged: self.known.unjudged.clone(),
+        }
+    }
+
+    /// What earlier revisions said of an object.
+    fn before(&self, key: &str) -> impl Iterator<Item = Option<Fingerprint>> {
+        self.desired.before.iter().map(move |before| before.fingerprint(&self.info.gvk, key))
+    }
+
+    fn unseen(&self) -> impl Iterator<Item = &'d Entry> {
+        self.entries().iter().zip(&self.known.seen).filter(|(_, seen)| !**seen).map(|(entry, _)| entry)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = (String, Item)> {
+        self.unseen().map(|entry| {
+            let judgement = classify::missing(self.info.known);
+            (entry.key.to_string(), self.whole(&entry.key, Some(entry), Verdict::Missing, judgement))
+        })
     }
 
     fn entries(&self) -> &'d [Entry] {
@@ -144,30 +182,40 @@ impl<'d> KindRun<'d> {
     }
 
     fn judge(&mut self, key: &str, mut live: Node<'_>) {
-        let Some(position) = self.index.and_then(|index| index.find(key)) else {
-            let Some(item) = self.extra(key, &live) else { return };
-            match self.desired.has_elsewhere(self.files, &self.info.gvk, key) {
-                Ok(true) => {}
-                Ok(false) => drop(self.findings.insert(key.to_owned(), vec![item])),
-                Err(reason) => drop(self.unjudged.insert(key.to_owned(), reason)),
-            }
-            return;
-        };
-        self.seen[position] = true;
+        let Some(position) = self.index.and_then(|index| index.find(key)) else { return self.judge_extra(key, &live) };
+        self.known.seen[position] = true;
         let entry = &self.entries()[position];
         if live.at(&["metadata", "deletionTimestamp"]).is_some() {
             let item = self.whole(key, Some(entry), Verdict::Changed, classify::terminating(self.info.known));
-            self.findings.insert(key.to_owned(), vec![item]);
+            self.known.findings.insert(key.to_owned(), vec![item]);
             return;
         }
         let records = raw_records(&live);
         self.info.canonical_live(&mut live, entry.silenced);
-        if live.fingerprint(&mut self.scratch) == entry.fingerprint {
+        let fingerprint = live.fingerprint(&mut self.scratch);
+        if fingerprint == entry.fingerprint {
             return;
+        }
+        if self.before(key).any(|before| before == Some(fingerprint)) {
+            self.known.behind.insert(key.to_owned());
         }
         match self.desired.declared(self.info, entry, self.files) {
             Ok(declared) => self.differences(key, entry, &declared, &live, &records),
-            Err(reason) => drop(self.unjudged.insert(key.to_owned(), reason)),
+            Err(reason) => drop(self.known.unjudged.insert(key.to_owned(), reason)),
+        }
+    }
+
+    fn judge_extra(&mut self, key: &str, live: &Node<'_>) {
+        let Some(item) = self.extra(key, live) else { return };
+        match self.desired.has_elsewhere(self.files, &self.info.gvk, key) {
+            Ok(true) => {}
+            Ok(false) => {
+                if self.before(key).any(|before| before.is_some()) {
+                    self.known.behind.insert(key.to_owned());
+                }
+                self.known.findings.insert(key.to_owned(), vec![item]);
+            }
+            Err(reason) => drop(self.known.unjudged.insert(key.to_owned(), reason)),
         }
     }
 
@@ -185,7 +233,7 @@ impl<'d> KindRun<'d> {
             }
             if !self.info.exact && change.verdict == Verdict::Added {
                 let reason = format!("{} may be a default, and the defaults of the kind are not known", change.path);
-                self.unjudged.insert(key.to_owned(), reason);
+                self.known.unjudged.insert(key.to_owned(), reason);
                 continue;
             }
             let line = locator.line(&whereabouts(change), self.info.shape()).unwrap_or(entry.line);
@@ -194,10 +242,10 @@ impl<'d> KindRun<'d> {
         }
         if changes.is_empty() {
             // Fingerprints differ and no difference is found: never take that for equality.
-            self.unjudged.insert(key.to_owned(), "it differs in a way that cannot be told".to_owned());
+            self.known.unjudged.insert(key.to_owned(), "it differs in a way that cannot be told".to_owned());
         }
         if !items.is_empty() {
-            self.findings.insert(key.to_owned(), items);
+            self.known.findings.insert(key.to_owned(), items);
         }
     }
 
@@ -240,6 +288,8 @@ impl<'d> KindRun<'d> {
             place: Some(place),
             writer: if change.verdict == Verdict::Missing { records.last() } else { owner },
             exemption: None,
+            pending: None,
+            since: None,
         }
     }
 
@@ -264,6 +314,8 @@ impl<'d> KindRun<'d> {
             place: entry.map(|entry| self.desired.place_of(entry)),
             writer: None,
             exemption: None,
+            pending: None,
+            since: None,
         }
     }
 
@@ -286,6 +338,17 @@ impl<'d> KindRun<'d> {
     }
 }
 
+/// The key of an object: `namespace/name`, or `name`.
+pub fn key_of(live: &Node<'_>, key: &mut String) {
+    key.clear();
+    let text = |field: &str| live.at(&["metadata", field]).and_then(Node::as_text);
+    if let Some(namespace) = text("namespace") {
+        key.push_str(namespace);
+        key.push('/');
+    }
+    key.push_str(text("name").unwrap_or_default());
+}
+
 /// The path to look up in the file: an item that was added to a list has no line, but its list has.
 fn whereabouts(change: &Change<'_>) -> Path {
     let mut path = change.path.clone();
@@ -301,80 +364,5 @@ fn raw_records<'a>(live: &Node<'a>) -> Cow<'a, str> {
         Some(Node::Raw(json)) => Cow::Borrowed(json),
         Some(parsed) => Cow::Owned(parsed.to_string()),
         None => Cow::Borrowed("[]"),
-    }
-}
-
-struct PageSeed<'r, 'd>(&'r mut KindRun<'d>);
-
-impl<'de> DeserializeSeed<'de> for PageSeed<'_, '_> {
-    type Value = PageEnd;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PageEnd, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PageSeed<'_, '_> {
-    type Value = PageEnd;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PageEnd, A::Error> {
-        let mut end = PageEnd::default();
-        let mut is_list = false;
-        while let Some(key) = map.next_key::<&str>()? {
-            match key {
-                "items" => {
-                    is_list = true;
-                    end.objects = map.next_value_seed(ItemsSeed(&mut *self.0))?;
-                }
-                "metadata" => {
-                    let metadata: Node<'de> = map.next_value()?;
-                    let text = |key: &str| metadata.get(key).and_then(Node::as_text).filter(|text| !text.is_empty());
-                    end.next = text("continue").map(str::to_owned);
-                    end.resource_version = text("resourceVersion").unwrap_or_default().to_owned();
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        if is_list { Ok(end) } else { Err(serde::de::Error::custom("it holds no items")) }
-    }
-}
-
-struct ItemsSeed<'r, 'd>(&'r mut KindRun<'d>);
-
-impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
-    type Value = usize;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("objects")
-    }
-
-    /// A list of built-ins without objects may say `null`.
-    fn visit_none<E>(self) -> Result<usize, E> {
-        Ok(0)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<usize, A::Error> {
-        let mut count = 0;
-        while let Some(object) = items.next_element::<Node<'de>>()? {
-            self.0.object(object);
-            count += 1;
-        }
-        Ok(count)
     }
 }

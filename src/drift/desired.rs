@@ -3,6 +3,7 @@
 //! The bodies are not kept; an object that differs is read again from its file. 250,000 objects fit in some 30 MB.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -128,8 +129,24 @@ pub struct Desired {
     pub filter: Filter,
     /// Namespaces of tenants that Git has and the filter does not let through.
     pub left_out: BTreeSet<String>,
+    /// What earlier revisions said, as long as this one may still be on its way into the cluster; the newest first.
+    pub before: Vec<Arc<Earlier>>,
     elsewhere: Elsewhere,
     files: Vec<String>,
+}
+
+/// What an earlier revision said: the fingerprint of every object.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    kinds: BTreeMap<Gvk, Vec<(Box<str>, Fingerprint)>>,
+}
+
+impl Earlier {
+    /// The fingerprint of an object.
+    pub fn fingerprint(&self, gvk: &Gvk, key: &str) -> Option<Fingerprint> {
+        let entries = self.kinds.get(gvk)?;
+        entries.binary_search_by(|(other, _)| other.as_ref().cmp(key)).ok().map(|position| entries[position].1)
+    }
 }
 
 /// A committed object in canonical form, with where its lines are.
@@ -202,6 +219,9 @@ impl Desired {
         let mut node = documents.swap_remove(document).root;
         let name = entry.key.rsplit('/').next().unwrap_or_default();
         info.canonical_desired(name, &mut node);
+        if node.fingerprint(&mut Vec::new()) != entry.fingerprint {
+            return Err(format!("{file} changed since it was read"));
+        }
         Ok(Declared { node, text, document, file })
     }
 
@@ -219,6 +239,13 @@ impl Desired {
     pub fn has(&self, gvk: &Gvk, key: &str) -> bool {
         let same_kind = self.kinds.iter().filter(|(other, _)| other.group == gvk.group && other.kind == gvk.kind);
         same_kind.into_iter().any(|(_, index)| index.find(key).is_some())
+    }
+
+    /// What is kept of a revision when the next one comes.
+    pub fn as_earlier(&self) -> Earlier {
+        let entry = |entry: &Entry| (entry.key.clone(), entry.fingerprint);
+        let kinds = self.kinds.iter().map(|(gvk, index)| (gvk.clone(), index.entries.iter().map(entry).collect()));
+        Earlier { kinds: kinds.collect() }
     }
 
     /// Whether another part of the tree declares an object, where this is a part only.

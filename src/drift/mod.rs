@@ -21,6 +21,8 @@ pub mod locate;
 pub mod managed;
 pub mod mask;
 pub mod node;
+pub mod page;
 pub mod quantity;
 pub mod shape;
+pub mod track;
 pub mod yaml;

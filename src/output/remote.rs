@@ -95,6 +95,12 @@ impl Remote {
         if !io::stderr().is_terminal() {
             command.env("GIT_TERMINAL_PROMPT", "0");
         }
+        // A remote that says nothing for half a minute has gone; whoever knows better says so.
+        for (name, value) in [("GIT_HTTP_LOW_SPEED_LIMIT", "1"), ("GIT_HTTP_LOW_SPEED_TIME", "30")] {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
+        }
         command.output().map_err(|error| {
             Error::environment("cannot run `git`")
                 .cause(error)

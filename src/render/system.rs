@@ -138,12 +138,16 @@ fn drift_objects(install: &crate::config::Install, drift: bool) -> Vec<ObjectId>
     }
     const RBAC: &str = "rbac.authorization.k8s.io/v1";
     let name = "tenantry-drift";
-    let mut objects = vec![
-        ObjectId::cluster(RBAC, "ClusterRole", name),
-        ObjectId::cluster(RBAC, "ClusterRoleBinding", name),
+    let mut objects =
+        vec![ObjectId::cluster(RBAC, "ClusterRole", name), ObjectId::cluster(RBAC, "ClusterRoleBinding", name)];
+    if install.drift.events || install.drift.reports {
+        objects.push(ObjectId::namespaced(RBAC, "Role", SYSTEM_NAMESPACE, name));
+        objects.push(ObjectId::namespaced(RBAC, "RoleBinding", SYSTEM_NAMESPACE, name));
+    }
+    objects.extend([
         ObjectId::namespaced("v1", "Service", SYSTEM_NAMESPACE, name),
         ObjectId::namespaced("apps/v1", "Deployment", SYSTEM_NAMESPACE, name),
-    ];
+    ]);
     if install.monitoring.service_monitor {
         objects.push(ObjectId::namespaced("monitoring.coreos.com/v1", "ServiceMonitor", SYSTEM_NAMESPACE, name));
     }
@@ -254,12 +258,33 @@ fn drift(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     let install = &fleet.install;
     let Some(digest) = install.drift.digest.as_ref().filter(|_| is_drift_rendered(fleet)) else { return Value::Null };
     let gitops = &install.gitops;
+    let args = json!([
+        "drift",
+        "--watch",
+        "--cluster",
+        cluster.cluster.name,
+        "--repo",
+        gitops.repository,
+        "--branch",
+        gitops.branch,
+        "--path",
+        gitops.path,
+        "--context",
+        "in-cluster",
+        "--listen",
+        "0.0.0.0:8080",
+        "--log-format",
+        "json",
+    ]);
+    let mut args = args.as_array().cloned().unwrap_or_default();
+    args.extend(install.drift.events.then(|| json!("--events")));
+    args.extend(install.drift.reports.then(|| json!("--reports")));
     json!({
         "image": format!("{}@{digest}", install.drift.image),
-        "args": [
-            "drift", "--watch", "--cluster", cluster.cluster.name, "--repo", gitops.repository, "--branch", gitops.branch,
-            "--path", gitops.path, "--context", "in-cluster", "--listen", "0.0.0.0:8080",
-        ],
+        "args": args,
+        "credentials": install.drift.git_credentials_secret,
+        "events": install.drift.events,
+        "reports": install.drift.reports,
         "rules": drift_rules(fleet),
         "git_host": gitops.repository.host(),
         "git_port": gitops.repository.port(),

@@ -96,3 +96,70 @@ fn what_it_prints_puts_everything_back() {
     // Of one tenant, and of the one that Git lacks a cluster for.
     assert_eq!(program(repository, &kubeconfig, &["--tenant", "command"]).0, Some(0));
 }
+
+/// Runs the program in a home of its own; its exit code and JSON report.
+fn at_home(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    program.args(["-C", "/nowhere", "drift", "--settle", "0s", "-o", "json"]).args(arguments);
+    program.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let output = program.envs(crate::fixture::IDENTITY).output().expect("the program runs");
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), report)
+}
+
+/// The Job of the documentation, with addresses of its own.
+fn documented_job(url: &str, kubeconfig: &str) -> (Value, String) {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drift.md")).expect("the page");
+    let mut blocks = page.split("```yaml\n").map(|block| block.split("```").next().unwrap_or_default());
+    let job = blocks.find(|block| block.contains("completionMode: Indexed")).expect("the Job");
+    let job: Value = serde_yaml::from_str(&job.replace("soctalk-system", "system-sharded")).expect("YAML");
+    let script = job.pointer("/spec/template/spec/containers/0/args/0").and_then(Value::as_str).expect("a script");
+    let script = script.replace("https://git.example.com/platform/rendered.git", &format!("{url} --path tree"));
+    let script = script.replace("--cluster eu-1", "--cluster c1");
+    (job.clone(), script.replace("--context in-cluster", &format!("--kubeconfig {kubeconfig} --settle 0s")))
+}
+
+#[test]
+fn a_remote_repository_is_checked_whole_and_in_shards() {
+    let cluster = match Cluster::shared(Version::Newest) {
+        Ok(cluster) => cluster,
+        Err(not_run) => return not_run.report(),
+    };
+    let (home, kubeconfig) = (tempfile::tempdir().expect("a folder"), cluster.kubeconfig(User::Admin));
+    let kubeconfig = kubeconfig.to_string_lossy();
+    let tree = runtime().block_on(crate::faults::applied(cluster, "sharded"));
+    let upstream = crate::watcher::Upstream::new(&tree);
+    let http = format!("{}/bare.git", crate::http_backend::serve(upstream.folder()));
+    for url in [upstream.url(), http] {
+        let (code, report) = at_home(home.path(), &["--repo", &url, "--path", "tree", "--kubeconfig", &kubeconfig]);
+        assert_eq!(
+            (code, &report["verdict"], &report["checked"]["repository"]),
+            (Some(0), &json!("clean"), &json!(url))
+        );
+    }
+    let (job, script) = documented_job(&upstream.url(), &kubeconfig);
+    let refused = runtime()
+        .block_on(async { Applier::new(cluster.client(User::Admin)).await.server_side_apply(&[job], "tests").await });
+    assert_eq!(refused, Vec::<String>::new());
+    let program = Path::new(env!("CARGO_BIN_EXE_tenantry")).parent().expect("a folder");
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let mut reports = Vec::new();
+    for index in 0..4 {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).current_dir(home.path()).env("PATH", &path).env("HOME", home.path());
+        shell.envs(crate::fixture::IDENTITY).env("JOB_COMPLETION_INDEX", index.to_string());
+        let output = crate::tools::run(&mut shell).unwrap_or_else(|error| panic!("{error}"));
+        let file = home.path().join(format!("{index}.json"));
+        std::fs::write(&file, output.stdout).expect("a report");
+        reports.push(file.to_string_lossy().into_owned());
+    }
+    let merge = |reports: &[String]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        run_drift(program.args(["drift", "merge", "-o", "json"]).args(reports))
+    };
+    let (code, whole) = merge(&reports);
+    assert_eq!((code, &whole["verdict"]), (Some(0), &json!("clean")), "{whole:#}");
+    let (code, part) = merge(&reports[1..]);
+    assert_eq!((code, &part["verdict"]), (Some(6), &json!("incomplete")), "{part:#}");
+}

@@ -13,6 +13,7 @@ use tenantry::drift::changeset::ChangeSet;
 use crate::harness::apply::{Applier, Tree, objects_of};
 use crate::harness::binaries::Version;
 use crate::harness::{Cluster, Settings, User, runtime};
+use crate::watcher::{Upstream, Watcher};
 
 /// Every fleet of the repository, by name.
 fn fleets() -> Vec<(String, PathBuf)> {
@@ -111,7 +112,7 @@ fn accepted_and_clean(version: Version) {
     if let Err(not_run) = cluster.install_crds().and_then(|()| crate::tools::kubectl()) {
         return not_run.report();
     }
-    let (mut faults, mut trees, mut with_checker) = (String::new(), 0, 0);
+    let (mut faults, mut trees, mut with_checker, mut checker) = (String::new(), 0, 0, None);
     runtime().block_on(async {
         let applier = Applier::new(cluster.client(User::Admin)).await;
         for (name, fleet) in fleets() {
@@ -120,7 +121,13 @@ fn accepted_and_clean(version: Version) {
                 faults.extend(fault.map(|fault| format!("{name}/{cluster_name}: {fault}\n")));
                 trees += 1;
                 with_checker += usize::from(checker_account(&objects_of(&tree)).is_some());
+                if name == "demo" && version == Version::Newest {
+                    checker = Some(tree);
+                }
             }
+        }
+        if let Some(tree) = checker {
+            runs_as_rendered(&cluster, &applier, &tree).await;
         }
     });
     assert!(trees > 4 && with_checker > 3, "{trees} trees, {with_checker} with a checker");
@@ -163,6 +170,89 @@ async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<S
         Some((code, report)) => Some(format!("{code:?} {report:#}")),
         None => None,
     }
+}
+
+/// Starts the checker with the arguments of its Deployment, as its account: it reads everything, tells what drifts, and does
+/// nothing else.
+async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, tree: &Tree) {
+    let objects = objects_of(tree);
+    let find = |kind: &str| {
+        let found =
+            objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == "tenantry-drift");
+        found.unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let container = &find("Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let mut arguments: Vec<String> = serde_json::from_value(container["args"].clone()).expect("arguments");
+    let listen = instead(&mut arguments, "--listen", "127.0.0.1:0");
+    assert!(listen.ends_with(&format!(":{}", container["ports"][0]["containerPort"])), "{listen}");
+    assert_eq!(find("Service")["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
+    let probes = ["/readinessProbe", "/livenessProbe"].map(|probe| container.pointer(&format!("{probe}/httpGet/path")));
+    assert_eq!(probes.map(|path| path.and_then(Value::as_str)), [Some("/readyz"), Some("/healthz")]);
+
+    applier.create_missing_namespaces(&objects).await;
+    assert_eq!(applier.server_side_apply(&objects, "kustomize-controller").await, Vec::<String>::new());
+    let (namespace, account) = checker_account(&objects).expect("an account");
+    let folder = tempfile::tempdir().expect("a folder");
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, cluster.kubeconfig_of_account(&namespace, &account).await).expect("a kubeconfig");
+    let upstream = Upstream::new(tree);
+    instead(&mut arguments, "--repo", &upstream.url());
+    instead(&mut arguments, "--path", "tree");
+    instead(&mut arguments, "--cluster", "c1");
+    instead(&mut arguments, "--context", "test");
+    let file = kubeconfig.to_string_lossy().into_owned();
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    arguments.extend(["--kubeconfig", &file]);
+    let watcher = Watcher::start(&arguments);
+    watcher.report("a clean report", |report| report["verdict"] == "clean");
+    watcher.says("/readyz", 200, "0 cannot be read");
+    watcher.says("/metrics", 200, "tenantry_drift_leader 1");
+    let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy").expect("a policy");
+    let patch = serde_json::json!({"metadata": {"annotations": {"example.com/by-hand": "yes"}}});
+    applier.patch(policy, &kube::api::Patch::Merge(patch), "kubectl-annotate").await;
+    watcher.report("the drift", |report| report["verdict"] == "drift");
+    watcher.says("/metrics", 200, "verb=\"patch\",code=\"201\"");
+    let start = std::time::Instant::now();
+    let events = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+    while !crate::watch::list(cluster, &events).await.iter().any(|event| event["reason"] == "DriftDetected") {
+        assert!(start.elapsed() < Duration::from_secs(60), "no Event: {}", watcher.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(watcher.terminate(), Some(0));
+    only_reads_and_tells(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"), &namespace);
+    applier.take_away(&objects).await;
+}
+
+/// Sets the value of an option; what it was.
+fn instead(arguments: &mut [String], option: &str, value: &str) -> String {
+    let at = arguments.iter().position(|argument| argument == option).unwrap_or_else(|| panic!("no {option}"));
+    std::mem::replace(&mut arguments[at + 1], value.to_owned())
+}
+
+/// The audit log of a user has nothing but reads, and Events, Reports and the lease in one namespace; all of it was allowed.
+fn only_reads_and_tells(log: &str, user: &str, namespace: &str) {
+    let mut told = std::collections::BTreeSet::new();
+    for event in log.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event")) {
+        if event["user"]["username"] != user {
+            continue;
+        }
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (verb, resource) = (text("/verb"), text("/objectRef/resource"));
+        assert_ne!(resource, "secrets", "{event}");
+        assert_ne!(event["responseStatus"]["code"], 403, "{event}");
+        if matches!(verb, "get" | "list" | "watch") {
+            continue;
+        }
+        let tells = match (text("/objectRef/apiGroup"), resource, verb) {
+            ("events.k8s.io", "events", "create") | ("openreports.io", "reports", "patch") => true,
+            ("coordination.k8s.io", "leases", "create") => true,
+            ("coordination.k8s.io", "leases", "update") => text("/objectRef/name") == "tenantry-drift",
+            _ => false,
+        };
+        assert!(tells && text("/objectRef/namespace") == namespace, "{event}");
+        told.insert(resource.to_owned());
+    }
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), ["events", "leases", "reports"]);
 }
 
 /// Writes a tree where the program looks for it.

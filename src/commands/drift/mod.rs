@@ -1,6 +1,8 @@
-//! `drift`: a live cluster against the committed tree, once.
+//! `drift`: a live cluster against the committed tree, once or for as long as the program runs.
 
 mod decided;
+mod serve;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ use crate::report::drift::{self as report, Applier, Checked, Cluster, Document, 
 pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
     let code = match &args.command {
         Some(DriftCommand::Merge(args)) => merge(screen, args),
+        None if args.watch.watch => watch::run(screen, args),
         None => check(screen, args),
     };
     if !args.detailed_exitcode {
@@ -123,19 +126,9 @@ fn from_server(
     options: &CheckOptions,
     today: Date,
 ) -> Result<(ChangeSet, Cluster)> {
-    let target = match (&args.kubeconfig, args.context.as_deref()) {
-        (None, Some("in-cluster")) => Target::InCluster,
-        (file, context) => Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) },
-    };
-    let limits = Limits {
-        total_timeout: args.timeout,
-        request_timeout: Limits::default().request_timeout.min(args.timeout),
-        ..Limits::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::environment("cannot start the threads of the check").cause(error))?;
-    runtime.block_on(async {
-        let api = cluster::connect(&target, limits).await?;
+    let limits = limits(args);
+    runtime()?.block_on(async {
+        let api = cluster::connect(&target(args), limits).await?;
         let set = cluster::check(&api, Arc::clone(&tree.files), options, today).await?;
         if screen.global().verbose > 0 {
             for ((verb, status), count) in api.requests() {
@@ -144,6 +137,27 @@ fn from_server(
         }
         Ok((set, Cluster::Server(api.address().to_owned())))
     })
+}
+
+/// Which API server, and as whom.
+fn target(args: &DriftArgs) -> Target {
+    match (&args.kubeconfig, args.context.as_deref()) {
+        (None, Some("in-cluster")) => Target::InCluster,
+        (file, context) => Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) },
+    }
+}
+
+fn limits(args: &DriftArgs) -> Limits {
+    Limits {
+        total_timeout: args.timeout,
+        request_timeout: Limits::default().request_timeout.min(args.timeout),
+        ..Limits::default()
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Error::environment("cannot start the threads of the check").cause(error))
 }
 
 /// The committed tree of a cluster.
@@ -267,10 +281,16 @@ fn options(args: &DriftArgs, tree: &Tree) -> Result<CheckOptions> {
             None => error.hint("a tenant lives in one cluster: name that one with --cluster"),
         });
     }
+    Ok(CheckOptions { exemptions, ..options_but_exemptions(args)? })
+}
+
+/// What to check and how, as the command line says it.
+fn options_but_exemptions(args: &DriftArgs) -> Result<CheckOptions> {
+    let tenants: BTreeSet<String> = args.tenant.iter().cloned().collect();
     let selector = Selector::parse(args.selector.as_deref().unwrap_or_default()).map_err(Error::usage)?;
     Ok(CheckOptions {
         filter: Filter { tenants: (!tenants.is_empty()).then_some(tenants), shard: args.shard, selector },
-        exemptions,
+        exemptions: Vec::new(),
         allowed_prefixes: args.allow_prefix.clone(),
         settle: (!args.settle.is_zero()).then_some(args.settle),
     })

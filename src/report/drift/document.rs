@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::restore::{self, Source};
-use crate::drift::change::{Class, Item, Severity, Verdict, Writer};
+use crate::drift::change::{Class, Item, Pending, Severity, Verdict, Writer};
 use crate::drift::changeset::{ChangeSet, Gap, Overall, TenantState};
 use crate::drift::exempt::ExemptionUse;
 
@@ -103,6 +103,14 @@ pub struct Counts {
     pub info: usize,
     /// Differences that exemptions cover.
     pub exempted: usize,
+    /// Differences that do not count yet.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub pending: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How much of a kind was read.
@@ -209,6 +217,12 @@ pub struct Difference {
     /// The exemption that covers it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub exemption: Option<String>,
+    /// Why it does not count yet, where a check goes on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pending: Option<Pending>,
+    /// When the object was first seen to differ, where a check goes on: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<String>,
     /// The command that puts it back.
     pub restore: String,
 }
@@ -261,6 +275,8 @@ impl Document {
                 *counts.drift.entry(difference.severity.as_str().to_owned()).or_default() += 1;
             } else if difference.exemption.is_some() {
                 counts.exempted += 1;
+            } else if difference.pending.is_some() {
+                counts.pending += 1;
             } else {
                 counts.info += 1;
             }
@@ -320,6 +336,8 @@ fn difference(item: &Item, prefix: &str, source: &Source) -> Difference {
         decided_by: None,
         last_writer_hint: item.writer.clone(),
         exemption: item.exemption.clone(),
+        pending: item.pending,
+        since: item.since.map(|since| since.to_string()),
     }
 }
 

@@ -64,9 +64,10 @@ fn of_difference(difference: &Difference) -> Finding {
     finding.path = Some(difference.path.clone()).filter(|path| !path.is_empty());
     finding.expected = difference.expected.clone();
     finding.found = difference.found.clone();
-    finding.hint = Some(match &difference.exemption {
-        Some(exemption) => format!("covered by the exemption {exemption}"),
-        None => format!("put it back: {}", difference.restore),
+    finding.hint = Some(match (&difference.exemption, difference.pending) {
+        (Some(exemption), _) => format!("covered by the exemption {exemption}"),
+        (None, Some(pending)) => format!("pending: {}", super::text::pending_word(pending)),
+        (None, None) => format!("put it back: {}", difference.restore),
     });
     match &difference.decided_by {
         Some(decided) => finding.at(Location { file: decided.file.clone(), line: decided.line, column: 1, length: 0 }),

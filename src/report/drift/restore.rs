@@ -127,6 +127,8 @@ mod tests {
             place: None,
             writer: None,
             exemption: None,
+            pending: None,
+            since: None,
         }
     }
 

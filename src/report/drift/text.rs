@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::document::{Cluster, Difference, Document};
-use crate::drift::change::Severity;
+use crate::drift::change::{Pending, Severity};
 use crate::drift::changeset::{Gap, Overall, TenantState};
 use crate::drift::exempt::ExemptionState;
 use crate::report::Style;
@@ -126,6 +126,9 @@ fn numbers(document: &Document) -> String {
     if counts.info > 0 {
         let _ = write!(line, "; {} only worth knowing", counts.info);
     }
+    if counts.pending > 0 {
+        let _ = write!(line, "; {} pending", counts.pending);
+    }
     let declared = counted(counts.declared, "object");
     let _ = write!(line, " ({declared} in Git, {} read from the cluster)", counts.live);
     line
@@ -201,10 +204,24 @@ fn one(out: &mut String, difference: &Difference, paint: &Paint) {
             &format!("last written by {}{time}, says managedFields, which any client can write", writer.manager),
         );
     }
+    if let Some(since) = &difference.since {
+        line("since", since);
+    }
+    if let Some(pending) = difference.pending {
+        line("pending", pending_word(pending));
+    }
     match &difference.exemption {
         Some(exemption) => line("exempted", exemption),
         None if difference.drift => line("put back", &difference.restore),
         None => {}
+    }
+}
+
+/// Why a difference does not count yet, in words.
+pub fn pending_word(pending: Pending) -> &'static str {
+    match pending {
+        Pending::Settling => "seen a moment ago, and not read a second time yet",
+        Pending::RollingOut => "the object is what the revision before said: the new one is being applied",
     }
 }
 

@@ -78,6 +78,17 @@ impl FaultProxy {
         Client::try_from(config).expect("a client")
     }
 
+    /// A kubeconfig of the proxy.
+    pub fn kubeconfig(&self) -> String {
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
+            "clusters": [{"name": "proxy", "cluster": {"server": format!("http://{}", self.address)}}],
+            "users": [{"name": "proxy", "user": {}}],
+        })
+        .to_string()
+    }
+
     /// How many requests broke.
     pub fn broken(&self) -> usize {
         self.broken.load(Ordering::SeqCst)
@@ -124,9 +135,25 @@ async fn serve(mut stream: TcpStream, client: Client, rules: Arc<Vec<(Rule, Atom
         http::Request::get(&path).header("accept", accept).body(kube::client::Body::empty()).expect("a request");
     let Ok(response) = client.send(request).await else { return };
     let status = response.status().as_u16();
+    if path.contains("watch=true") && status == 200 {
+        return relay(&mut stream, response.into_body(), fault == Some(Fault::Cut)).await;
+    }
     let Ok(body) = response.into_body().collect_bytes().await else { return };
     let sent = if fault == Some(Fault::Cut) { &body[..body.len() / 2] } else { &body[..] };
     answer(&mut stream, status, None, sent, body.len()).await;
+}
+
+/// Hands the events of a watch on as they come; of one that is cut, the first few bytes.
+async fn relay(stream: &mut TcpStream, mut body: kube::client::Body, cut: bool) {
+    use http_body_util::BodyExt as _;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
+    let mut going = stream.write_all(head.as_bytes()).await.is_ok();
+    while let (true, Some(Ok(frame))) = (going, body.frame().await) {
+        let Ok(data) = frame.into_data() else { continue };
+        let sent = if cut { &data[..data.len() / 2] } else { &data[..] };
+        going = stream.write_all(sent).await.is_ok() && !cut;
+    }
+    let _ = stream.shutdown().await;
 }
 
 /// The path and the `Accept` header of a request without a body.
