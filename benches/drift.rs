@@ -1,24 +1,32 @@
-//! The comparison alone: pages of live objects, as an API server sends them, against what Git says.
+//! The drift checker: the comparison alone, and the whole against a real API server.
 //!
-//! `cargo bench --bench drift`; on one thread, without a network.
+//! `cargo bench --bench drift`. The comparison runs on one thread without a network. The rest needs the test tools
+//! (`cargo test --test cluster -- --ignored build_tools fetch_helm_and_kubectl`), takes a few minutes once, and prints ratios.
 
-#![allow(clippy::unwrap_used, missing_docs)] // A bench may stop at the first fault.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)] // A bench may stop at the first fault.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use tenantry::drift::catalog::{Catalog, KindInfo};
 use tenantry::drift::compare::KindRun;
 use tenantry::drift::desired::Desired;
 use tenantry::drift::filter::Filter;
 use tenantry::drift::kind::Gvk;
 
+#[path = "../tests/support/cluster/mod.rs"]
+mod harness;
+#[path = "support/server.rs"]
+mod server;
+#[path = "../tests/support/tools.rs"]
+#[allow(dead_code)]
+mod tools;
+
 /// Objects, and how many of them stand on a page.
 const OBJECTS: usize = 10_000;
 const PAGE: usize = 500;
-
 /// What Git has, one policy a tenant.
 fn committed(number: usize) -> String {
     format!(
@@ -79,5 +87,12 @@ fn drift(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, drift);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    drift(&mut criterion);
+    criterion.final_summary();
+    // `cargo test --benches` only asks whether benches run.
+    if std::env::args().any(|argument| argument == "--bench") {
+        server::run();
+    }
+}
