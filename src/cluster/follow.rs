@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,24 +12,18 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::api::{Api, ApiError, Setback, Verb, backoff};
+use super::follower::Follower;
 use super::list::{MOST_GETS, Subject, collection_path, gap, object_path, percent_encode, read_all};
 use super::stream::Lines;
-use crate::drift::catalog::KindInfo;
-use crate::drift::change::{Item, Pending};
-use crate::drift::changeset::{Gap, Outcome};
 use crate::drift::compare::{KindRun, Seen, key_of};
 use crate::drift::node::Node;
 use crate::drift::page::{Event, EventKind};
-use crate::drift::track::Tracker;
 
 /// API servers send a bookmark about once a minute; a watch that says nothing for twice that long is dead.
 const IDLE: Duration = Duration::from_secs(120);
 
 /// A server that streams lists says something at least this often until the list is complete.
 const IDLE_AT_FIRST: Duration = Duration::from_secs(10);
-
-/// A kind of which nothing was heard for so long is not known any more.
-const STALE: Duration = Duration::from_secs(180);
 
 /// How long a kind that is refused or absent is left alone.
 const LATER: Duration = Duration::from_secs(60);
@@ -59,39 +53,6 @@ pub struct Shared {
     pub look: Arc<Notify>,
 }
 
-/// One kind and what is known of it.
-pub struct Follower {
-    /// The kind.
-    pub info: KindInfo,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    seen: Seen,
-    /// Whether all objects were read once.
-    complete: bool,
-    /// Objects that were read a second time and still differed.
-    confirmed: BTreeSet<String>,
-    /// When the server was last heard.
-    contact: Option<Instant>,
-    /// Why the kind cannot be read, as long as that is so.
-    refused: Option<Gap>,
-    /// What happened last that was no success.
-    trouble: Option<String>,
-}
-
-/// Where a follower is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Not everything was read yet.
-    Beginning,
-    /// Everything was read, and changes arrive.
-    Following,
-    /// It cannot be read.
-    Unread,
-}
-
 /// When a difference is read again, and since when it is known.
 #[derive(Clone, Copy)]
 struct Due {
@@ -106,97 +67,26 @@ enum End {
     Setback(Setback),
 }
 
-impl Follower {
-    /// Nothing read yet.
-    pub fn new(info: KindInfo) -> Self {
-        Follower { info, state: Mutex::default() }
-    }
-
-    /// Where it is.
-    pub fn phase(&self, now: Instant) -> Phase {
-        let Ok(state) = self.state.lock() else { return Phase::Unread };
-        match (&state.refused, state.complete) {
-            (Some(_), _) => Phase::Unread,
-            (None, true) if state.is_stale(now) => Phase::Unread,
-            (None, true) => Phase::Following,
-            (None, false) => Phase::Beginning,
-        }
-    }
-
-    /// When the server was last heard.
-    pub fn contact(&self) -> Option<Instant> {
-        self.state.lock().ok()?.contact
-    }
-
-    /// What is known now. `rolling` says that objects which are what an earlier revision said do not count yet.
-    pub fn outcome(&self, subject: &Subject, tracker: &Tracker, rolling: bool, now: Instant) -> Outcome {
-        let Ok(mut state) = self.state.lock() else {
-            return Outcome::Unread(Gap::Failed("the comparison broke: this is a defect of tenantry".to_owned()));
+/// Follows the kind until it is dropped.
+pub async fn follow(follower: Arc<Follower>, shared: Arc<Shared>) {
+    let path = collection_path(&follower.info, None);
+    let mut watch =
+        Watch { follower: &follower, shared: &shared, path, from: None, pages: false, due: BTreeMap::new() };
+    let mut failures = 0;
+    loop {
+        let begun = Instant::now();
+        let wait = match watch.run().await {
+            End::Regular => {
+                failures = 0;
+                Duration::from_millis(if begun.elapsed() < Duration::from_secs(1) { 1000 } else { 0 })
+            }
+            End::Setback(setback) => {
+                failures = if begun.elapsed() > IDLE_AT_FIRST { 1 } else { failures + 1 };
+                watch.note(&setback, failures)
+            }
         };
-        let trouble = || state.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
-        if let Some(gap) = &state.refused {
-            return Outcome::Unread(gap.clone());
-        }
-        if !state.complete {
-            return Outcome::Unread(Gap::Failed(format!("not read yet{}", trouble())));
-        }
-        if state.is_stale(now) {
-            let silence = state.contact.map_or(STALE, |contact| now - contact).as_secs();
-            return Outcome::Unread(Gap::Failed(format!("not heard of for {silence} s{}", trouble())));
-        }
-        let run =
-            KindRun::resume(&subject.desired, subject.files.as_ref(), &self.info, std::mem::take(&mut state.seen));
-        let result = run.so_far(|key, behind, item: &mut Item| {
-            item.pending = if behind && rolling {
-                Some(Pending::RollingOut)
-            } else if !state.confirmed.contains(key) && !tracker.is_confirmed(&item.object) {
-                Some(Pending::Settling)
-            } else {
-                None
-            };
-        });
-        state.seen = run.pause();
-        Outcome::Read(result)
-    }
-
-    /// Follows the kind until it is dropped.
-    pub async fn follow(self: Arc<Self>, shared: Arc<Shared>) {
-        let path = collection_path(&self.info, None);
-        let mut watch =
-            Watch { follower: &self, shared: &shared, path, from: None, pages: false, due: BTreeMap::new() };
-        let mut failures = 0;
-        loop {
-            let begun = Instant::now();
-            let wait = match watch.run().await {
-                End::Regular => {
-                    failures = 0;
-                    Duration::from_millis(if begun.elapsed() < Duration::from_secs(1) { 1000 } else { 0 })
-                }
-                End::Setback(setback) => {
-                    failures = if begun.elapsed() > IDLE_AT_FIRST { 1 } else { failures + 1 };
-                    watch.note(&setback, failures)
-                }
-            };
-            shared.restarts.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    fn with_run<T>(&self, shared: &Shared, act: impl FnOnce(&mut KindRun<'_>, &mut BTreeSet<String>) -> T) -> T {
-        // A comparison that broke leaves a lock that tells of it: see [`Follower::outcome`].
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *state;
-        let (subject, seen) = (&shared.subject, std::mem::take(&mut state.seen));
-        let mut run = KindRun::resume(&subject.desired, subject.files.as_ref(), &self.info, seen);
-        let result = act(&mut run, &mut state.confirmed);
-        state.seen = run.pause();
-        result
-    }
-}
-
-impl State {
-    fn is_stale(&self, now: Instant) -> bool {
-        self.contact.is_none_or(|contact| now.saturating_duration_since(contact) > STALE)
+        shared.restarts.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -308,7 +198,7 @@ impl Watch<'_> {
             state.contact = Some(Instant::now());
         }
         let suspects: BTreeSet<String> =
-            self.follower.with_run(self.shared, |run, _| run.suspects()).into_iter().collect();
+            self.follower.with_run(&self.shared.subject, |run, _| run.suspects()).into_iter().collect();
         self.due.retain(|key, _| suspects.contains(key));
         for key in suspects {
             self.suspect(key);
@@ -352,7 +242,7 @@ impl Watch<'_> {
         }
         let mut key = String::new();
         key_of(&event.object, &mut key);
-        let (before, after) = self.follower.with_run(self.shared, |run, confirmed| {
+        let (before, after) = self.follower.with_run(&self.shared.subject, |run, confirmed| {
             let before = run.is_suspect(&key);
             match event.kind {
                 EventKind::Deleted => run.deleted(&key),
@@ -382,7 +272,7 @@ impl Watch<'_> {
             state.confirmed.insert(key);
             return;
         };
-        let known = self.follower.with_run(self.shared, |_, confirmed| confirmed.contains(&key));
+        let known = self.follower.with_run(&self.shared.subject, |_, confirmed| confirmed.contains(&key));
         if !known {
             let now = Instant::now();
             self.due.entry(key).or_insert(Due { at: now + settle, since: now });
@@ -417,7 +307,7 @@ impl Watch<'_> {
             .collect();
         let answers: Vec<_> = futures::stream::iter(requests).buffer_unordered(8).collect().await;
         let mut failed = BTreeSet::new();
-        self.follower.with_run(self.shared, |run, confirmed| {
+        self.follower.with_run(&self.shared.subject, |run, confirmed| {
             for (key, answer) in answers {
                 match answer {
                     Ok(body) => match Node::from_json(&body) {

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use super::api::Api;
 use super::check::{CheckOptions, extra_kinds, prepare, unreachable};
 use super::discover;
-use super::follow::{Follower, Phase, Shared};
+use super::follow::{self, Shared};
+use super::follower::{Follower, Phase};
 use super::list::Subject;
 use crate::drift::changeset::ChangeSet;
 use crate::drift::desired::{Desired, Earlier, Files, Problem};
@@ -124,7 +125,7 @@ impl Prepared {
         let followers: Vec<Arc<Follower>> = kinds.into_iter().map(|info| Arc::new(Follower::new(info))).collect();
         let mut tasks = JoinSet::new();
         for follower in &followers {
-            tasks.spawn(Arc::clone(follower).follow(Arc::clone(&shared)));
+            tasks.spawn(follow::follow(Arc::clone(follower), Arc::clone(&shared)));
         }
         Generation {
             committed: making.committed,

@@ -156,7 +156,7 @@ fn a_remote_repository_is_checked_whole_and_in_shards() {
     }
     let merge = |reports: &[String]| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
-        run_drift(program.args(["drift", "-o", "json", "merge"]).args(reports))
+        run_drift(program.args(["drift", "merge", "-o", "json"]).args(reports))
     };
     let (code, whole) = merge(&reports);
     assert_eq!((code, &whole["verdict"]), (Some(0), &json!("clean")), "{whole:#}");

@@ -211,8 +211,13 @@ async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, tree: &Tree) {
     let patch = serde_json::json!({"metadata": {"annotations": {"example.com/by-hand": "yes"}}});
     applier.patch(policy, &kube::api::Patch::Merge(patch), "kubectl-annotate").await;
     watcher.report("the drift", |report| report["verdict"] == "drift");
-    watcher.says("/metrics", 200, "verb=\"create\",code=\"201\"");
     watcher.says("/metrics", 200, "verb=\"patch\",code=\"201\"");
+    let start = std::time::Instant::now();
+    let events = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+    while !crate::watch::list(cluster, &events).await.iter().any(|event| event["reason"] == "DriftDetected") {
+        assert!(start.elapsed() < Duration::from_secs(60), "no Event: {}", watcher.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     assert_eq!(watcher.terminate(), Some(0));
     only_reads_and_tells(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"), &namespace);
     applier.take_away(&objects).await;

@@ -10,9 +10,6 @@ use crate::drift::change::Severity;
 use crate::drift::track::{Change, Transition};
 use crate::secrets::leak;
 
-/// Most transitions that wait to be told.
-pub const MOST_WAITING: usize = 100_000;
-
 /// Above this many Events at once, one says how many tenants there are.
 const MOST: usize = 50;
 

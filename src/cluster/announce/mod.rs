@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::api::Api;
+use super::api::{Api, ApiError};
 use super::watch::{News, told};
 use crate::drift::track::Transition;
 use crate::report::drift::Document;
@@ -27,6 +27,9 @@ const TOGETHER: Duration = Duration::from_secs(1);
 
 /// How often the lease is renewed.
 const RENEWAL: Duration = Duration::from_secs(5);
+
+/// How long a replica that does not write remembers what it saw.
+const MEMORY: Duration = Duration::from_secs(60);
 
 /// Who tells, what and where.
 pub struct Announcer {
@@ -88,8 +91,8 @@ pub async fn announce(announcer: Announcer, mut news: mpsc::UnboundedReceiver<Ne
             () = sleep_until(tell_at) => {
                 tell_at = None;
                 let writes = *announcer.leader.borrow();
-                if writes {
-                    teller.tell().await;
+                if writes && !teller.tell().await {
+                    tell_at = Some(Instant::now() + RENEWAL);
                 }
             }
         }
@@ -116,40 +119,46 @@ struct Teller {
     /// None if no Reports are wanted, or the cluster does not have them.
     reports: Option<report::Reports>,
     identity: String,
-    /// Transitions that were not told yet. What happens while another replica writes is told by that one; should nobody
-    /// write, the next one tells it, perhaps once more.
-    waiting: Vec<Transition>,
+    /// Transitions that were not told yet, and when they were heard. What another replica told while it held the lease is
+    /// forgotten here after a while; what it may just have missed is told, perhaps once more.
+    waiting: Vec<(Instant, Transition)>,
     newest: Option<Arc<Document>>,
 }
 
 impl Teller {
     fn hear(&mut self, news: News) {
-        self.waiting.extend(news.transitions);
-        // Without a writer this would grow: what is long over is not worth an Event.
-        let surplus = self.waiting.len().saturating_sub(event::MOST_WAITING);
-        self.waiting.drain(..surplus);
+        let now = Instant::now();
+        self.waiting.retain(|(heard, _)| now - *heard < MEMORY);
+        self.waiting.extend(news.transitions.into_iter().map(|transition| (now, transition)));
         self.newest = Some(news.document);
     }
 
-    async fn tell(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
+    /// Writes what is new; whether all of it was written.
+    async fn tell(&mut self) -> bool {
+        let now = Instant::now();
+        self.waiting.retain(|(heard, _)| now - *heard < MEMORY);
         if self.events {
+            let waiting: Vec<Transition> = self.waiting.iter().map(|(_, transition)| transition.clone()).collect();
+            let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace);
             for event in event::events(&waiting, &self.namespace, &self.identity, Timestamp::now()) {
-                let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace);
                 if let Err(error) = self.pen.create(&path, &event).await {
                     tracing::warn!(%error, "an Event cannot be written");
-                    break;
+                    return false;
                 }
             }
         }
-        let (Some(reports), Some(document)) = (&mut self.reports, &self.newest) else { return };
-        if let Err(error) = reports.write(&self.pen, &self.namespace, document).await {
-            match error {
-                super::api::ApiError::NotFound => {
-                    tracing::info!("the cluster has no OpenReports: no Reports are written");
-                    self.reports = None;
-                }
-                error => tracing::warn!(%error, "a Report cannot be written"),
+        self.waiting.clear();
+        let (Some(reports), Some(document)) = (&mut self.reports, &self.newest) else { return true };
+        match reports.write(&self.pen, &self.namespace, document).await {
+            Ok(()) => true,
+            Err(ApiError::NotFound) => {
+                tracing::info!("the cluster has no OpenReports: no Reports are written");
+                self.reports = None;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a Report cannot be written");
+                false
             }
         }
     }
