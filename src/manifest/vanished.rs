@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{IdRef, ObjectId};
+use crate::plan::names::{self, cluster_of};
 use crate::yaml::{self, Limits};
 
 /// A unit before and after, as far as its files differ.
@@ -51,13 +52,20 @@ impl Vanished {
             if !gone.is_empty() {
                 found.objects.insert(unit.clone(), gone);
             }
-            let cluster = crate::plan::names::cluster_of(&unit).to_owned();
+            let cluster = cluster_of(&unit).to_owned();
             present.extend(after.into_iter().map(|id| (cluster.clone(), id)));
         }
-        // An object that another unit of the cluster holds now has moved.
+        // An object that another unit of the cluster holds now has moved, and what bears the name of a tenant that goes
+        // (the engine's own object for it) is counted with the tenant.
         for (unit, gone) in &mut found.objects {
-            let cluster = crate::plan::names::cluster_of(unit);
-            gone.retain(|id| !present.contains(&(cluster.to_owned(), id.clone())));
+            let cluster = cluster_of(unit);
+            let tenants = found.units.keys().filter(|path| cluster_of(path) == cluster);
+            let tenants = tenants.filter_map(|path| Some(names::namespace(path.split_once("/tenants/")?.1)));
+            let tenants: BTreeSet<String> = tenants.collect();
+            let goes = |id: &ObjectId| {
+                tenants.contains(&id.name) || id.namespace.as_ref().is_some_and(|name| tenants.contains(name))
+            };
+            gone.retain(|id| !goes(id) && !present.contains(&(cluster.to_owned(), id.clone())));
         }
         found.objects.retain(|_, gone| !gone.is_empty());
         found
@@ -156,5 +164,12 @@ mod tests {
         ]);
         assert_eq!(found.objects[&unit("a")].len(), 2);
         assert_eq!(found.units, BTreeMap::from([(unit("gone"), 2)]));
+        // The engine's object for a tenant goes with it; that of another cluster's tenant does not.
+        let flux = "clusters/eu/flux".to_owned();
+        let gone = |cluster: &str| (format!("clusters/{cluster}/tenants/acme"), Pair::default());
+        let found = Vanished::of([(flux.clone(), pair(&["tenant-acme", "other"], &["other"], &[])), gone("eu")]);
+        assert_eq!(found.objects, BTreeMap::new());
+        let found = Vanished::of([(flux.clone(), pair(&["tenant-acme", "other"], &["other"], &[])), gone("us")]);
+        assert_eq!(found.objects[&flux].len(), 1);
     }
 }

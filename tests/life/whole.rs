@@ -162,8 +162,8 @@ fn two_onboardings_that_chose_the_same_ports_meet_at_the_second_merge() {
     let (_, err) = run(&work, "check", 3);
     for part in [
         "the ports 30004/30005 belong to tenant elm",
-        "tenants/ash.yaml:11:3",
-        "tenants/elm.yaml:11:3",
+        "tenants/ash.yaml:12:3",
+        "tenants/elm.yaml:12:3",
         "`tenantry set ash wazuhIngress.edgePorts=free`",
     ] {
         assert!(err.contains(part), "{part}\n{err}");

@@ -68,7 +68,7 @@ pub struct Proposal {
     pub rows: Vec<Row>,
     /// What a reviewer should know.
     pub notes: Vec<String>,
-    /// What to do after the merge.
+    /// What to do besides, and afterwards.
     pub next: Vec<String>,
     /// What to say if nothing changes.
     pub nothing: String,

@@ -42,7 +42,7 @@ pub fn body(proposal: &Proposal, preview: &Preview, proof: Proof<'_>) -> String 
     section(&mut out, "To know", &proposal.notes);
     section(&mut out, "Manifests", &manifests(preview));
     section(&mut out, "Proved", &[proof.line()]);
-    section(&mut out, "After the merge", &proposal.next);
+    section(&mut out, "To do", &proposal.next);
     out
 }
 
