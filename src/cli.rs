@@ -2,7 +2,9 @@
 
 mod diff;
 mod drift;
+mod evidence;
 mod proof;
+mod recipes;
 mod verify;
 
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use diff::DiffArgs;
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use evidence::EvidenceArgs;
 pub use proof::ExplainRuleArgs;
+pub use recipes::{BootstrapArgs, CodeownersArgs};
 pub use verify::VerifyTreeArgs;
 
 use crate::charts::Destination;
@@ -133,6 +137,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Whether an output tree is exactly what its recorded inputs render to
     Verify(VerifyTreeArgs),
+    /// What was proved about one revision, as a pack for an auditor
+    Evidence(EvidenceArgs),
+    /// Write who has to review which file, from the tenants' tiers
+    Codeowners(CodeownersArgs),
+    /// Print what is applied to a cluster once, so that it follows the rendered repository
+    Bootstrap(BootstrapArgs),
     /// Check again and show the difference as files are saved
     Watch(WatchArgs),
     /// The tenants as a table

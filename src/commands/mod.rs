@@ -1,9 +1,12 @@
 //! The subcommands: the only place where edges meet the core.
 
+mod bootstrap;
 mod charts;
 mod check;
+mod codeowners;
 mod diff;
 mod drift;
+mod evidence;
 mod explain;
 pub mod fleet;
 mod init;
@@ -71,6 +74,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Render(args) => render::run(&screen, &args)?,
         Command::Diff(args) => diff::run(&screen, &args)?,
         Command::Verify(args) => verify::run(&screen, &args)?,
+        Command::Evidence(args) => evidence::run(&screen, &args)?,
+        Command::Codeowners(args) => codeowners::run(&screen, &args)?,
+        Command::Bootstrap(args) => bootstrap::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
@@ -103,11 +109,16 @@ fn formats(command: &Command) -> &'static [Format] {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
         Command::Diff(_) => &[Text, Json, Markdown, Html],
+        Command::Evidence(_) => &[Text, Json, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Explain(_) => &[Text, Json, Markdown],
         Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
-        Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
+        Command::Init(_)
+        | Command::Schema(_)
+        | Command::Codeowners(_)
+        | Command::Bootstrap(_)
+        | Command::Completions(_) => &[],
     }
 }
 
