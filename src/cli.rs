@@ -2,8 +2,10 @@
 
 mod diff;
 mod drift;
+mod evidence;
 mod life;
 mod proof;
+mod recipes;
 mod schemas;
 mod verify;
 mod watch;
@@ -14,10 +16,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use diff::DiffArgs;
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
+pub use evidence::EvidenceArgs;
 pub use life::{
     DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
 };
 pub use proof::{AccessArgs, ExplainRuleArgs};
+pub use recipes::{BootstrapArgs, CodeownersArgs};
 pub use schemas::{ImportArgs, SchemasCommand};
 pub use verify::VerifyTreeArgs;
 
@@ -140,6 +144,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Whether an output tree is exactly what its recorded inputs render to
     Verify(VerifyTreeArgs),
+    /// What was proved about one revision, as a pack for an auditor
+    Evidence(EvidenceArgs),
+    /// Write who has to review which file, from the tenants' tiers
+    Codeowners(CodeownersArgs),
+    /// Print what is applied to a cluster once, so that it follows the rendered repository
+    Bootstrap(BootstrapArgs),
     /// Check again and show the difference as files are saved
     Watch(WatchArgs),
     /// The tenants as a table

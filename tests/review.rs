@@ -9,8 +9,12 @@
 
 #[path = "review/diff.rs"]
 mod diff;
+#[path = "review/evidence.rs"]
+mod evidence;
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "review/recipes.rs"]
+mod recipes;
 #[path = "review/scratch.rs"]
 mod scratch;
 #[path = "review/verify.rs"]

@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::screen::Screen;
+use super::{bootstrap, codeowners};
 use crate::cli::InitArgs;
+use crate::config::install::GitopsEngine;
 use crate::error::{Error, Result, exit};
+use crate::source::Source;
 
-/// What a new fleet consists of.
-const FILES: [(&str, &str); 12] = [
+/// What a new fleet consists of, beside what follows from it.
+const FILES: [(&str, &str); 14] = [
     ("install.yaml", include_str!("../../install.yaml")),
     ("compatibility.yaml", include_str!("../../compatibility.yaml")),
     ("tenants/acme.yaml", include_str!("../../tenants/acme.yaml")),
@@ -21,7 +24,9 @@ const FILES: [(&str, &str); 12] = [
     ),
     ("policies/admission/tenant-objects.yaml", include_str!("../../policies/admission/tenant-objects.yaml")),
     (".gitignore", "/rendered/\n"),
-    (".github/workflows/tenantry.yaml", include_str!("init/github.yaml")),
+    (".github/actions/tenantry/action.yaml", include_str!("init/github-action.yaml")),
+    (".github/workflows/tenantry.yaml", include_str!("init/github-review.yaml")),
+    (".github/workflows/tenantry-scheduled.yaml", include_str!("init/github-scheduled.yaml")),
     (".gitlab-ci.yml", include_str!("init/gitlab.yaml")),
     (".pre-commit-config.yaml", include_str!("init/pre-commit.yaml")),
     ("README.md", include_str!("init/README.md")),
@@ -29,18 +34,40 @@ const FILES: [(&str, &str); 12] = [
 
 /// Runs the command: writes every file or none.
 pub fn run(screen: &Screen, args: &InitArgs) -> Result<u8> {
-    let present: Vec<&str> =
-        FILES.iter().map(|(path, _)| *path).filter(|path| args.dir.join(path).symlink_metadata().is_ok()).collect();
+    let mut files: Vec<(String, String)> =
+        FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    files.extend(derived()?);
+    let is_there = |path: &&str| args.dir.join(path).symlink_metadata().is_ok();
+    let present: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).filter(is_there).collect();
     if !present.is_empty() {
         let error = Error::guard(format!("{} holds files that would be overwritten", args.dir.display()));
         return Err(error.cause(present.join(", ")).hint("name an empty folder"));
     }
-    for (path, text) in FILES {
-        write_new(&args.dir.join(path), text)?;
+    for (path, text) in files {
+        write_new(&args.dir.join(path), &text)?;
     }
     screen.say(&format!("a fleet with one tenant lies in {}", args.dir.display()));
     screen.say("next: edit install.yaml, then run `tenantry check` and `tenantry render` there");
     Ok(exit::OK)
+}
+
+/// What follows from the new fleet: who reviews, and what is applied to each cluster once.
+fn derived() -> Result<Vec<(String, String)>> {
+    let config = FILES.iter().filter(|(path, _)| path.ends_with(".yaml") && !path.starts_with('.'));
+    let (fleet, findings) = crate::config::parse(&Source::from_texts(config.copied()));
+    let fleet = fleet.ok_or_else(|| {
+        findings
+            .iter()
+            .fold(Error::internal("the new fleet is invalid"), |error, finding| error.cause(&finding.message))
+    })?;
+    let mut files = vec![("CODEOWNERS".to_owned(), codeowners::block(&fleet)?)];
+    for cluster in &fleet.install.clusters {
+        for (folder, engine) in [("flux", GitopsEngine::Flux), ("argocd", GitopsEngine::Argocd)] {
+            let text = bootstrap::manifests(&fleet.install, engine, cluster.name.as_str());
+            files.push((format!("bootstrap/{folder}/{}.yaml", cluster.name), text));
+        }
+    }
+    Ok(files)
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {

@@ -1,11 +1,14 @@
 //! The subcommands: the only place where edges meet the core.
 
 mod access;
+mod bootstrap;
 mod budget;
 mod charts;
 mod check;
+mod codeowners;
 mod diff;
 mod drift;
+mod evidence;
 mod explain;
 pub mod fleet;
 mod init;
@@ -75,6 +78,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Render(args) => render::run(&screen, &args)?,
         Command::Diff(args) => diff::run(&screen, &args)?,
         Command::Verify(args) => verify::run(&screen, &args)?,
+        Command::Evidence(args) => evidence::run(&screen, &args)?,
+        Command::Codeowners(args) => codeowners::run(&screen, &args)?,
+        Command::Bootstrap(args) => bootstrap::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
@@ -111,6 +117,7 @@ fn formats(command: &Command) -> &'static [Format] {
             &[Text, Json, Csv, Markdown, Dot, Svg]
         }
         Command::Diff(_) => &[Text, Json, Markdown, Html],
+        Command::Evidence(_) => &[Text, Json, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Access(_) | Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
         Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],
@@ -120,8 +127,12 @@ fn formats(command: &Command) -> &'static [Format] {
         | Command::Charts(_)
         | Command::Log(_)
         | Command::Schemas(SchemasCommand::List) => &[Text, Json],
-        Command::Schemas(SchemasCommand::Import(_)) => &[],
-        Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
+        Command::Init(_)
+        | Command::Schema(_)
+        | Command::Schemas(SchemasCommand::Import(_))
+        | Command::Codeowners(_)
+        | Command::Bootstrap(_)
+        | Command::Completions(_) => &[],
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Install {
     /// What the renderer refuses to do in one step.
     #[serde(default)]
     pub guard: Guard,
+    /// Who reviews.
+    #[serde(default)]
+    pub review: Review,
     /// The clusters, each with its own `soctalk-system`.
     #[schemars(length(min = 1))]
     pub clusters: Vec<Cluster>,
@@ -791,6 +794,18 @@ pub struct MaxDeleteObjects {
     #[serde(default)]
     #[schemars(regex(pattern = r"^([0-9]{1,7}|[0-9]{1,2}%|100%)$"))]
     pub unit: Option<String>,
+}
+
+/// Who reviews changes of the fleet, as the forge names people and teams (`@org/team`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Review {
+    /// Who reviews everything that nobody else must.
+    #[serde(default)]
+    pub owners: Vec<Text>,
+    /// Who must review regulated tenants, policies, templates and the install itself.
+    #[serde(default)]
+    pub security_officers: Vec<Text>,
 }
 
 /// A cluster.

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod drift;
+pub mod evidence;
 mod github;
 mod gitlab;
 mod html;
