@@ -1,16 +1,16 @@
 //! The command line.
 
 mod drift;
-mod schemas;
 mod proof;
+mod schemas;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
-pub use schemas::{ImportArgs, SchemasCommand};
 pub use proof::ExplainRuleArgs;
+pub use schemas::{ImportArgs, SchemasCommand};
 
 use crate::charts::Destination;
 

@@ -15,6 +15,7 @@
 //! `yaml` are the core: they know no file system, environment, clock or network. `source`, `output`, `charts` and `cluster`
 //! are edges; `commands` joins edges and core.
 
+pub mod admission;
 pub mod blame;
 pub mod cel;
 pub mod charts;
@@ -33,8 +34,8 @@ pub mod output;
 pub mod plan;
 pub mod render;
 pub mod report;
-pub mod schemas;
 pub mod rules;
+pub mod schemas;
 pub mod secrets;
 pub mod source;
 pub mod trace;

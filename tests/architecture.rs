@@ -8,8 +8,25 @@ use std::path::Path;
 
 /// Modules that compute and nothing else.
 const CORE: [&str; 19] = [
-    "admission", "blame", "cel", "schemas", "config", "memo", "plan", "manifest", "render", "secrets", "check", "report",
-    "finding", "yaml", "network", "drift", "trace", "vendored", "rules",
+    "admission",
+    "blame",
+    "cel",
+    "schemas",
+    "config",
+    "memo",
+    "plan",
+    "manifest",
+    "render",
+    "secrets",
+    "check",
+    "report",
+    "finding",
+    "yaml",
+    "network",
+    "drift",
+    "trace",
+    "vendored",
+    "rules",
 ];
 
 /// What the core never names, and what it would be.

@@ -152,7 +152,7 @@ impl Roots {
                 if !select.test {
                     return leads;
                 }
-                leads.iter().for_each(|lead| drop(self.read(lead)));
+                leads.iter().for_each(|lead| self.note(lead, |_| ()));
                 Vec::new()
             }
             Expr::Call(call) => {

@@ -7,7 +7,8 @@ mod charts;
 mod kept;
 pub mod network;
 mod output;
-pub mod schema;
+mod policy;
+mod schema;
 mod values;
 
 use std::collections::BTreeSet;
@@ -61,12 +62,13 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 8] = [
+pub static CHECKS: [Check; 9] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
     Check { id: "schema", proves: "every object is what its kind allows", run: schema::check },
+    Check { id: "policy", proves: "the admission policies let every object pass", run: policy::check },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
     Check { id: "network", proves: "required flows work and forbidden ones are blocked", run: network::check },
@@ -148,7 +150,6 @@ impl Report {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::memo::Memo;
     use crate::render::{self, Before, Made, Templates};
 
     /// What a check says of a whole fleet.
@@ -165,8 +166,8 @@ pub(crate) mod tests {
                 other => panic!("{other:?}"),
             }
         });
-        let (units, kept, settled) = (Arc::new(units.collect()), Arc::default(), BTreeSet::new());
-        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled })
+        let (units, kept, settled) = (Arc::new(units.collect()), Kept::default(), BTreeSet::new());
+        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo })
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cli::InitArgs;
 use crate::error::{Error, Result, exit};
 
 /// What a new fleet consists of.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 18] = [
     ("install.yaml", include_str!("../../install.yaml")),
     ("compatibility.yaml", include_str!("../../compatibility.yaml")),
     ("tenants/acme.yaml", include_str!("../../tenants/acme.yaml")),
@@ -19,7 +19,13 @@ const FILES: [(&str, &str); 12] = [
         "policies/admission/controller-namespaces.yaml",
         include_str!("../../policies/admission/controller-namespaces.yaml"),
     ),
-    ("policies/admission/tenant-objects.yaml", include_str!("../../policies/admission/tenant-objects.yaml")),
+    ("policies/admission/credentials.yaml", include_str!("../../policies/admission/credentials.yaml")),
+    ("policies/admission/images.yaml", include_str!("../../policies/admission/images.yaml")),
+    ("policies/admission/names.yaml", include_str!("../../policies/admission/names.yaml")),
+    ("policies/admission/namespaces.yaml", include_str!("../../policies/admission/namespaces.yaml")),
+    ("policies/admission/pods.yaml", include_str!("../../policies/admission/pods.yaml")),
+    ("policies/admission/roles.yaml", include_str!("../../policies/admission/roles.yaml")),
+    ("policies/admission/services.yaml", include_str!("../../policies/admission/services.yaml")),
     (".gitignore", "/rendered/\n"),
     (".github/workflows/tenantry.yaml", include_str!("init/github.yaml")),
     (".gitlab-ci.yml", include_str!("init/gitlab.yaml")),

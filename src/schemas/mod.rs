@@ -12,6 +12,7 @@
 mod bundle;
 mod catalog;
 mod fault;
+mod fleet;
 mod format;
 mod import;
 mod intern;
@@ -28,6 +29,7 @@ mod validate;
 pub use bundle::{Bundle, KindEntry};
 pub use catalog::{Catalog, KIND_OF_METADATA, SchemaOf};
 pub use fault::{Fault, FaultKind};
+pub use fleet::of_fleet;
 pub use import::{CRD_API_VERSION, Import, ImportError};
 pub use metadata::Names;
 pub use node::{Node, NodeId, Rule};
