@@ -36,6 +36,9 @@ pub use node::{Node, NodeId, Rule};
 pub use place::{Place, Step};
 pub use validate::{Open, Todo, Verdict, whole};
 
+/// The API group `policy`, which is no family of rules.
+const POLICY: &str = concat!("policy", "/v1");
+
 /// Kinds that Kubernetes itself defines and that the program or its charts render, and workloads that charts may add.
 pub const BUILT_IN: [(&str, &str); 26] = [
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
@@ -49,7 +52,7 @@ pub const BUILT_IN: [(&str, &str); 26] = [
     ("networking.k8s.io/v1", "Ingress"),
     ("networking.k8s.io/v1", "IngressClass"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
-    ("policy/v1", "PodDisruptionBudget"),
+    (POLICY, "PodDisruptionBudget"),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
     ("rbac.authorization.k8s.io/v1", "Role"),
