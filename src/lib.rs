@@ -11,12 +11,13 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `access`, `blame`, `cel`, `config`, `diff`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`,
+//! `access`, `admission`, `blame`, `cel`, `config`, `diff`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`,
 //! `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system,
 //! environment, clock or network. `source`, `history`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands`
 //! joins edges and core.
 
 pub mod access;
+pub mod admission;
 pub mod blame;
 pub mod cel;
 pub mod charts;

@@ -87,6 +87,7 @@ impl Tracer<'_> {
                 compatibility: self.fleet.compatibility.clone(),
                 rotation: self.fleet.rotation.clone(),
                 policies: self.fleet.policies.clone(),
+                schemas: self.fleet.schemas,
                 claims: self.fleet.claims.clone(),
                 texts: Default::default(),
             };

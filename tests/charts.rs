@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "charts/admission.rs"]
+mod admission;
 #[path = "charts/compatibility.rs"]
 mod compatibility;
 #[path = "charts/contract.rs"]

@@ -1,6 +1,8 @@
 //! The suite that runs against a real Kubernetes API server.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)] // a broken set-up panics, and says why
 
+#[path = "cluster/admission.rs"]
+mod admission;
 #[path = "cluster/cases.rs"]
 mod cases;
 #[path = "cluster/command.rs"]

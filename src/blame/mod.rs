@@ -177,19 +177,27 @@ fn in_template(template: &str, text: &str, spot: &Spot<'_>) -> Location {
     let kind = format!("kind: {}", spot.object.kind);
     let start = lines.iter().position(|line| line.trim() == kind).unwrap_or(0);
     let end = lines[start..].iter().position(|line| line.trim() == "---").map_or(lines.len(), |at| start + at);
-    let mut found = start;
+    let (mut found, mut from, mut until) = (start, start, end);
     for step in spot.place.steps() {
         let Step::Field(name) = step else { continue };
-        let begins = |line: &str| {
+        let begins = |line: &&str| {
             let line = line.trim_start().trim_start_matches("- ");
-            line.strip_prefix(name.as_str())
-                .or_else(|| line.strip_prefix(&format!("\"{name}\"")))
-                .is_some_and(|rest| rest.starts_with(':'))
+            let rest = line.strip_prefix(name.as_str()).or_else(|| line.strip_prefix(&format!("\"{name}\"")));
+            rest.is_some_and(|rest| rest.starts_with(':'))
         };
-        if let Some(at) = lines[found..end].iter().position(|line| begins(line)) {
-            found += at;
-        }
+        let Some(at) = lines[from..until].iter().position(begins) else { continue };
+        found = from + at;
+        from = found + 1;
+        // What stands below a key is further in.
+        let outside =
+            |line: &&str| !line.trim().is_empty() && !line.contains("{%") && column(line) <= column(lines[found]);
+        until = lines[from..until].iter().position(outside).map_or(until, |at| from + at);
     }
     let line = u32::try_from(found + 1).unwrap_or(1);
     Location { line, ..Location::file(template) }
+}
+
+/// Where the key of a line begins.
+fn column(line: &str) -> usize {
+    line.len() - line.trim_start().trim_start_matches("- ").len()
 }

@@ -152,7 +152,7 @@ impl Roots {
                 if !select.test {
                     return leads;
                 }
-                leads.iter().for_each(|lead| drop(self.read(lead)));
+                leads.iter().for_each(|lead| self.note(lead, |_| ()));
                 Vec::new()
             }
             Expr::Call(call) => {
@@ -217,13 +217,20 @@ impl Roots {
                 }
                 Vec::new()
             }
-            ("size", [of]) => {
-                let leads = self.visit(of);
-                leads.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
-                Vec::new()
+            // Whether it is null is told by what kind of value it is.
+            (operators::EQUALS | operators::NOT_EQUALS, [of, other]) if is_null(of) || is_null(other) => {
+                self.sized(if is_null(of) { other } else { of })
             }
+            ("size", [of]) => self.sized(of),
             _ => self.all(arguments.iter().copied()),
         }
+    }
+
+    /// Of a list or mapping, no more is read than how many items or which keys it has.
+    fn sized(&mut self, of: &IdedExpr) -> Vec<Lead> {
+        let leads = self.visit(of);
+        leads.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
+        Vec::new()
     }
 
     fn note(&mut self, lead: &Lead, note: impl FnOnce(&mut Reads)) {
@@ -255,6 +262,10 @@ fn further(leads: &[Lead], part: &Part) -> Vec<Lead> {
         (name.clone(), path)
     };
     leads.iter().map(one).collect()
+}
+
+fn is_null(expression: &IdedExpr) -> bool {
+    matches!(expression.expr, Expr::Literal(LiteralValue::Null))
 }
 
 fn literal(expression: &IdedExpr) -> Option<String> {
@@ -320,6 +331,7 @@ mod tests {
             "has(object.d) && object.d.filter(d, has(d.e)).size() == 1",
             "object.d.map(d, d).size() == 2",
             "object.a.b[0] == 1",
+            "has(object.a) && object.a != null && null != object.d",
             "has(object.a) && 'b' in object.a && object.a['b'].size() == 0",
         ];
         for expression in expressions {

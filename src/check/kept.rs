@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use crate::manifest::Digest;
-use crate::plan::names::cluster_of;
+use crate::plan::names::{cluster_of, system_unit};
 use crate::render::{Job, RenderedUnit, Templates};
 
 /// The units of each cluster that are not rendered again. Those of a cluster are rendered in memory once a check asks
@@ -38,6 +38,13 @@ impl<'a> Kept<'a> {
     pub fn inputs(&self, cluster: &str) -> impl Iterator<Item = (&str, Digest)> {
         let jobs = self.clusters.get(cluster).into_iter().flat_map(|stay| &stay.jobs);
         jobs.map(|(job, inputs)| (job.path.as_str(), *inputs))
+    }
+
+    /// The namespace of a cluster's control plane, if that unit stays: tenants have objects in it.
+    pub fn system_namespace(&self, cluster: &str) -> Option<RenderedUnit> {
+        let stay = self.clusters.get(cluster)?;
+        let (job, _) = stay.jobs.iter().find(|(job, _)| job.path == system_unit(cluster))?;
+        job.part(stay.templates, |file| file == "namespace.yaml").ok()
     }
 
     /// The units of a cluster that stay.

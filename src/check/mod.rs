@@ -8,7 +8,8 @@ mod charts;
 mod kept;
 pub mod network;
 mod output;
-pub mod schema;
+mod policy;
+mod schema;
 mod values;
 
 use std::collections::BTreeSet;
@@ -68,6 +69,7 @@ pub static CHECKS: [Check; 9] = [
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
     Check { id: "schema", proves: "every object is what its kind allows", run: schema::check },
+    Check { id: "policy", proves: "the admission policies let every object pass", run: policy::check },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
     Check {
@@ -154,7 +156,6 @@ impl Report {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::memo::Memo;
     use crate::render::{self, Before, Made, Templates};
 
     /// What a check says of a whole fleet.
@@ -171,8 +172,8 @@ pub(crate) mod tests {
                 other => panic!("{other:?}"),
             }
         });
-        let (units, kept, settled) = (Arc::new(units.collect()), Arc::default(), BTreeSet::new());
-        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled })
+        let (units, kept, settled) = (Arc::new(units.collect()), Kept::default(), BTreeSet::new());
+        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo })
     }
 
     #[test]

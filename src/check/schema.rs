@@ -11,18 +11,14 @@ use serde_json::Value;
 
 use super::{Input, Outcome};
 use crate::blame::{Blame, Spot};
-use crate::finding::{Class, Finding, Location};
+use crate::config::SCHEMAS;
+use crate::finding::{Class, Finding};
 use crate::manifest::ObjectId;
 use crate::render::{FileContent, Rendered, RenderedUnit, Shape, fill, hole};
-use crate::schemas::{Bundle, Catalog, Fault, FaultKind, Import, Open, Todo, whole};
-use crate::source::Source;
-use crate::yaml::{self, Limits};
-
-/// Where a fleet keeps schemas of its own: bundles (`.json`) and CustomResourceDefinitions (`.yaml`).
-pub const FOLDER: &str = "policies/schemas/";
+use crate::schemas::{Catalog, Fault, FaultKind, Open, Todo, of_fleet, whole};
 
 pub(super) fn check(input: &Input<'_>) -> Outcome {
-    let catalog = match catalog(input.source) {
+    let catalog = match of_fleet(input.source) {
         Ok(catalog) => catalog,
         Err(finding) => return Outcome::Ran(vec![*finding]),
     };
@@ -30,42 +26,6 @@ pub(super) fn check(input: &Input<'_>) -> Outcome {
     let found: Vec<Raw> =
         input.units.par_iter().enumerate().flat_map_iter(|(unit, rendered)| of_unit(&shapes, unit, rendered)).collect();
     Outcome::Ran(findings(input, found))
-}
-
-/// The program's schemas and the fleet's own.
-///
-/// # Errors
-/// A file that is no bundle and holds no definitions.
-pub fn catalog(source: &Source) -> Result<Catalog, Box<Finding>> {
-    let mut catalog = Catalog::own().map_err(|reason| {
-        Box::new(Finding::error("schema/bundle", Class::Incomplete, format!("the program's own schemas: {reason}")))
-    })?;
-    for (path, text) in source.below(FOLDER) {
-        let refuse = |message: String, place: Location| {
-            let finding = Finding::invalid("schema/bundle", format!("{path}: {message}")).at(place);
-            Box::new(
-                finding.hint("make a bundle with `tenantry schemas import`, or put a CustomResourceDefinition here"),
-            )
-        };
-        if path.ends_with(".json") {
-            catalog.add(Bundle::parse(text).map_err(|reason| refuse(reason, Location::file(path)))?);
-            continue;
-        }
-        let documents = yaml::parse(text, Limits::MANIFEST)
-            .map_err(|error| refuse(error.message, Location::new(path, error.span)))?;
-        let mut import = Import::default();
-        import.source(path);
-        for document in documents {
-            let value = document.root.to_json();
-            if !value.is_null() {
-                let place = Location::new(path, document.root.span);
-                import.definition(&value).map_err(|error| refuse(error.to_string(), place))?;
-            }
-        }
-        let bundle = import.text().map_err(|error| error.to_string()).and_then(|text| Bundle::parse(&text));
-        catalog.add(bundle.map_err(|reason| refuse(reason, Location::file(path)))?);
-    }
-    Ok(catalog)
 }
 
 /// Shapes that were held against their schemas.
@@ -235,7 +195,7 @@ fn of_kind((api_version, kind): (String, String), count: usize) -> Finding {
     let message =
         format!("{count} objects of kind {kind} ({api_version}) could not be checked: there is no schema of it");
     Finding::error("schema/unknown-kind", Class::Incomplete, message).hint(format!(
-        "put its CustomResourceDefinition into {FOLDER}, or a bundle: `tenantry schemas import --from-cluster --kind {api_version}/{kind}`"
+        "put its CustomResourceDefinition into {SCHEMAS}, or a bundle: `tenantry schemas import --from-cluster --kind {api_version}/{kind}`"
     ))
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, exit};
 use crate::source::Source;
 
 /// What a new fleet consists of, beside what follows from it.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 20] = [
     ("install.yaml", include_str!("../../install.yaml")),
     ("compatibility.yaml", include_str!("../../compatibility.yaml")),
     ("tenants/acme.yaml", include_str!("../../tenants/acme.yaml")),
@@ -22,7 +22,13 @@ const FILES: [(&str, &str); 14] = [
         "policies/admission/controller-namespaces.yaml",
         include_str!("../../policies/admission/controller-namespaces.yaml"),
     ),
-    ("policies/admission/tenant-objects.yaml", include_str!("../../policies/admission/tenant-objects.yaml")),
+    ("policies/admission/credentials.yaml", include_str!("../../policies/admission/credentials.yaml")),
+    ("policies/admission/images.yaml", include_str!("../../policies/admission/images.yaml")),
+    ("policies/admission/names.yaml", include_str!("../../policies/admission/names.yaml")),
+    ("policies/admission/namespaces.yaml", include_str!("../../policies/admission/namespaces.yaml")),
+    ("policies/admission/pods.yaml", include_str!("../../policies/admission/pods.yaml")),
+    ("policies/admission/roles.yaml", include_str!("../../policies/admission/roles.yaml")),
+    ("policies/admission/services.yaml", include_str!("../../policies/admission/services.yaml")),
     (".gitignore", "/rendered/\n"),
     (".github/actions/tenantry/action.yaml", include_str!("init/github-action.yaml")),
     (".github/workflows/tenantry.yaml", include_str!("init/github-review.yaml")),

@@ -6,11 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::screen::Screen;
-use crate::check;
 use crate::cli::{Format, ImportArgs, SchemasCommand};
 use crate::cluster::{self, Limits, Target};
 use crate::error::{Error, Result, exit};
-use crate::schemas::{BUILT_IN, Bundle, Catalog, Import, KIND_OF_METADATA};
+use crate::schemas::{self, BUILT_IN, Bundle, Catalog, Import, KIND_OF_METADATA};
 use crate::source;
 use crate::yaml::{self, Limits as YamlLimits};
 
@@ -27,7 +26,7 @@ fn list(screen: &Screen) -> Result<u8> {
     // Outside of a fleet, the program's own.
     let in_fleet = screen.global().fleet.join("install.yaml").exists();
     let catalog = match in_fleet.then(|| source::load(&screen.global().fleet)).transpose()? {
-        Some(source) => check::schema::catalog(&source).map_err(|finding| {
+        Some(source) => schemas::of_fleet(&source).map_err(|finding| {
             let place = finding.location.map(|place| format!("{place}: ")).unwrap_or_default();
             Error::user(format!("{place}{}", finding.message))
         })?,

@@ -41,6 +41,8 @@ pub struct Fleet {
     pub rotation: BTreeMap<String, RotationPolicy>,
     /// Kubernetes objects under `policies/` (ValidatingAdmissionPolicies and bindings), in order of file and document.
     pub policies: Vec<PolicyObject>,
+    /// Digest of the schemas that the fleet adds to the program's own, if it adds any.
+    pub schemas: Option<Digest>,
     /// What must and what must not be reachable: `policies/network-claims.yaml`, or the program's own.
     pub claims: Claims,
 }
@@ -97,7 +99,9 @@ pub fn parse_with(source: &Source, memo: &Memo) -> (Option<Fleet>, Vec<Finding>)
     findings.dedup();
     let fleet = match (install, compatibility, claims) {
         (Some(install), Some(compatibility), Some(claims)) if !crate::finding::any_error(&findings) => {
-            Some(Fleet { install, tenants, texts, compatibility, rotation, policies, claims })
+            let own = source.below(SCHEMAS).flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()]);
+            let schemas = source.below(SCHEMAS).next().is_some().then(|| Digest::of_parts(own));
+            Some(Fleet { install, tenants, texts, compatibility, rotation, policies, schemas, claims })
         }
         _ => None,
     };
@@ -270,6 +274,9 @@ fn read_policies(
     }
     (rotation, objects)
 }
+
+/// Where a fleet keeps schemas of its own: bundles (`.json`) and CustomResourceDefinitions (`.yaml`).
+pub const SCHEMAS: &str = "policies/schemas/";
 
 /// Where a fleet keeps objects that its admission policies are tried with.
 pub const CASES: &str = "policies/admission/cases/";

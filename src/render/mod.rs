@@ -46,7 +46,7 @@ pub struct Job<'a> {
     cluster: &'a ClusterPlan<'a>,
     of: Of<'a>,
     version: &'a str,
-    /// Text of the admission policies.
+    /// Text of the admission policies, and the digest of the fleet's own schemas.
     admission: Arc<str>,
     /// Digest of the text of the tenant's file.
     text: Option<Digest>,
@@ -86,7 +86,10 @@ pub enum Made {
 /// Every unit of the fleet, in order of path.
 pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
     let mut jobs = Vec::new();
-    let admission: Arc<str> = yaml::emit_documents(policies(plan.fleet)).into();
+    // All of them, shipped or not: a unit that stays was checked against the policies and schemas of today.
+    let mut admission = yaml::emit_documents(plan.fleet.policies.iter().map(|policy| &policy.value));
+    admission.extend(plan.fleet.schemas.iter().map(|digest| format!("{digest:?}")));
+    let admission: Arc<str> = admission.into();
     let claims: Arc<str> = serde_json::to_string(&plan.fleet.claims).unwrap_or_default().into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();

@@ -253,6 +253,7 @@ fn wazuh(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
         "http01": fleet.install.wazuh_ingress.tls.http01 && plan.tls_mode == TlsMode::PerTenant,
         "address": address,
         "record_type": if is_v6 { "AAAA" } else { "A" },
+        "mode": if is_balancer { "loadbalancer" } else { "edge-haproxy" },
         "load_balancers": if is_balancer && plan.tenant.lifecycle.state != State::Retired { "1" } else { "0" },
     })
 }

@@ -16,7 +16,7 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 13] = [
+static FAMILIES: [(&str, &str, &str); 15] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
@@ -24,6 +24,8 @@ static FAMILIES: [(&str, &str, &str); 13] = [
     ("render", "Rendering", include_str!("table/render.yaml")),
     ("charts", "Charts", include_str!("table/charts.yaml")),
     ("check", "The gate itself", include_str!("table/check.yaml")),
+    ("schema", "Schemas", include_str!("table/schema.yaml")),
+    ("policy", "Admission policies", include_str!("table/policy.yaml")),
     ("secrets", "Secrets", include_str!("table/secrets.yaml")),
     ("access", "Access", include_str!("table/access.yaml")),
     ("network", "The network", include_str!("table/network.yaml")),
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn a_word_finds_the_rules_that_are_meant() {
         assert_eq!(find("config/type").map(|rule| rule.class.as_str()), Some("invalid"));
-        assert_eq!(meant("unknown-field"), ["config/unknown-field"]);
+        assert_eq!(meant("unknown-field"), ["config/unknown-field", "schema/unknown-field"]);
         assert_eq!(meant("config/unkown-field"), ["config/unknown-field"]);
         assert!(meant("plan/").len() > 5);
         assert!(meant("nothing like it at all").is_empty());

@@ -161,7 +161,7 @@ fn root(schema: &Value) -> Value {
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         fields.remove("apiVersion");
         fields.remove("kind");
-        if fields.get("metadata").is_some_and(|metadata| is_plain(metadata)) {
+        if fields.get("metadata").is_some_and(is_plain) {
             fields.remove("metadata");
         }
     }

@@ -12,6 +12,7 @@
 mod bundle;
 mod catalog;
 mod fault;
+mod fleet;
 mod format;
 mod import;
 mod intern;
@@ -28,11 +29,15 @@ mod validate;
 pub use bundle::{Bundle, KindEntry};
 pub use catalog::{Catalog, KIND_OF_METADATA, SchemaOf};
 pub use fault::{Fault, FaultKind};
+pub use fleet::of_fleet;
 pub use import::{CRD_API_VERSION, Import, ImportError};
 pub use metadata::Names;
 pub use node::{Node, NodeId, Rule};
 pub use place::{Place, Step};
 pub use validate::{Open, Todo, Verdict, whole};
+
+/// The API group `policy`, which is no family of rules.
+const POLICY: &str = concat!("policy", "/v1");
 
 /// Kinds that Kubernetes itself defines and that the program or its charts render, and workloads that charts may add.
 pub const BUILT_IN: [(&str, &str); 26] = [
@@ -47,7 +52,7 @@ pub const BUILT_IN: [(&str, &str); 26] = [
     ("networking.k8s.io/v1", "Ingress"),
     ("networking.k8s.io/v1", "IngressClass"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
-    ("policy/v1", "PodDisruptionBudget"),
+    (POLICY, "PodDisruptionBudget"),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
     ("rbac.authorization.k8s.io/v1", "Role"),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use futures::StreamExt as _;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tenantry::schemas::{Catalog, Fault, FaultKind, whole};
 use tenantry::yaml::{self, Limits};
 
