@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
-pub use proof::{AccessArgs, ExplainRuleArgs};
+pub use proof::{AccessArgs, ExplainRuleArgs, SecretsArgs, SecretsCommand};
 
 use crate::charts::Destination;
 
@@ -143,6 +143,8 @@ pub enum Command {
     Charts(ChartsCommand),
     /// Who can read which Secret, and by which grants
     Access(AccessArgs),
+    /// The inventory of Secrets, what is due for rotation, the enrolment sheet; never a value
+    Secrets(SecretsArgs),
     /// What a rule says, why, and how to mend what it found
     Explain(ExplainRuleArgs),
     /// Print completions for a shell

@@ -8,6 +8,7 @@ mod charts;
 mod kept;
 pub mod network;
 mod output;
+mod rotation;
 mod values;
 
 use std::collections::BTreeSet;
@@ -61,13 +62,14 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 8] = [
+pub static CHECKS: [Check; 9] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
     Check { id: "canonical", proves: "what is written parses back to what was meant", run: output::parses_back },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
+    Check { id: "rotation", proves: "every rotation policy can be kept", run: rotation::check },
     Check {
         id: "access",
         proves: "every Secret is read by those that the inventory names, and by nobody else",

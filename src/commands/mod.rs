@@ -13,12 +13,13 @@ mod network;
 mod origin;
 mod render;
 mod screen;
+mod secrets;
 mod timings;
 mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind};
+use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind, SecretsArgs, SecretsCommand};
 use crate::config::Kind;
 use crate::error::{Error, Result, exit};
 pub use screen::Screen;
@@ -75,6 +76,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Compat(args) => inspect::compat(&screen, &args)?,
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
+        Command::Secrets(args) => secrets::run(&screen, &args)?,
         Command::Access(args) => access::run(&screen, &args)?,
         Command::Explain(args) => explain::run(&screen, &args)?,
         Command::Completions(args) => {
@@ -101,7 +103,10 @@ fn formats(command: &Command) -> &'static [Format] {
         }
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Access(_) | Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::Explain(_) => &[Text, Json, Markdown],
+        Command::Secrets(SecretsArgs { command: Some(SecretsCommand::Enrolment { .. }) }) | Command::Explain(_) => {
+            &[Text, Json, Markdown]
+        }
+        Command::Secrets(_) => &[Text, Json],
         Command::List | Command::Show(_) | Command::Compat(_) | Command::Charts(_) => &[Text, Json],
         Command::Init(_) | Command::Schema(_) | Command::Completions(_) => &[],
     }
