@@ -20,7 +20,7 @@ pub use evidence::EvidenceArgs;
 pub use life::{
     DecommissionArgs, Delivery, LifeCommand, LogArgs, OnboardArgs, RotateArgs, SetArgs, StepArgs, UpgradeArgs,
 };
-pub use proof::{AccessArgs, ExplainRuleArgs};
+pub use proof::{AccessArgs, ExplainRuleArgs, SecretsArgs, SecretsCommand};
 pub use recipes::{BootstrapArgs, CodeownersArgs};
 pub use schemas::{ImportArgs, SchemasCommand};
 pub use verify::VerifyTreeArgs;
@@ -176,6 +176,8 @@ pub enum Command {
     Schemas(SchemasCommand),
     /// Who can read which Secret, and by which grants
     Access(AccessArgs),
+    /// The inventory of Secrets, what is due for rotation, the enrolment sheet; never a value
+    Secrets(SecretsArgs),
     /// What a rule says, why, and how to mend what it found
     Explain(ExplainRuleArgs),
     /// Print completions for a shell

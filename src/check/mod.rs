@@ -9,6 +9,7 @@ mod kept;
 pub mod network;
 mod output;
 mod policy;
+mod rotation;
 mod schema;
 mod values;
 
@@ -63,7 +64,7 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 9] = [
+pub static CHECKS: [Check; 11] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
@@ -72,6 +73,7 @@ pub static CHECKS: [Check; 9] = [
     Check { id: "policy", proves: "the admission policies let every object pass", run: policy::check },
     Check { id: "no-secrets", proves: "no object of kind Secret is rendered", run: output::no_secret_objects },
     Check { id: "no-material", proves: "no manifest holds secret material", run: output::no_material },
+    Check { id: "rotation", proves: "every rotation policy can be kept", run: rotation::check },
     Check {
         id: "access",
         proves: "every Secret is read by those that the inventory names, and by nobody else",

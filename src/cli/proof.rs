@@ -1,6 +1,6 @@
 //! Arguments of what explains and proves: rules, secrets and access.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, Args)]
@@ -21,4 +21,28 @@ pub struct AccessArgs {
     /// One cluster of the fleet
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
+}
+
+/// Arguments of `secrets`.
+#[derive(Debug, Clone, Args)]
+pub struct SecretsArgs {
+    /// Without one, the inventory.
+    #[command(subcommand)]
+    pub command: Option<SecretsCommand>,
+}
+
+/// Questions about Secrets.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SecretsCommand {
+    /// What has to be rotated, or soon; ends with 1 if something is overdue
+    Due {
+        /// Another day than today, such as 2026-03-31
+        #[arg(long, value_name = "DAY")]
+        now: Option<jiff::civil::Date>,
+    },
+    /// What a customer needs to enrol agents, without the secret
+    Enrolment {
+        /// The tenant
+        slug: String,
+    },
 }

@@ -147,7 +147,7 @@ fn refuse(screen: &Screen, mut findings: Vec<Finding>, source: &Source) -> Resul
 }
 
 /// Columns, aligned.
-fn table(rows: &[serde_json::Value], columns: &[&str]) -> String {
+pub fn table(rows: &[serde_json::Value], columns: &[&str]) -> String {
     let text = |row: &serde_json::Value, column: &str| match &row[column] {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => "-".into(),

@@ -20,13 +20,16 @@ mod origin;
 mod render;
 mod schemas;
 mod screen;
+mod secrets;
 mod timings;
 mod verify;
 mod watch;
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use crate::cli::{ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind, SchemasCommand};
+use crate::cli::{
+    ChartsCommand, Cli, Command, Format, NetworkCommand, SchemaKind, SchemasCommand, SecretsArgs, SecretsCommand,
+};
 use crate::config::Kind;
 use crate::error::{Error, Result, exit};
 pub use screen::Screen;
@@ -91,6 +94,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Network(command) => network::run(&screen, &command)?,
         Command::Charts(command) => charts::run(&screen, &command)?,
         Command::Schemas(command) => schemas::run(&screen, &command)?,
+        Command::Secrets(args) => secrets::run(&screen, &args)?,
         Command::Access(args) => access::run(&screen, &args)?,
         Command::Explain(args) => explain::run(&screen, &args)?,
         Command::Completions(args) => {
@@ -120,12 +124,15 @@ fn formats(command: &Command) -> &'static [Format] {
         Command::Evidence(_) => &[Text, Json, Html],
         Command::Network(NetworkCommand::Prove(_)) => &[Text, Json, Svg, Html],
         Command::Access(_) | Command::Network(NetworkCommand::Explain(_)) => &[Text, Json],
-        Command::Life(_) | Command::Explain(_) => &[Text, Json, Markdown],
+        Command::Secrets(SecretsArgs { command: Some(SecretsCommand::Enrolment { .. }) })
+        | Command::Life(_)
+        | Command::Explain(_) => &[Text, Json, Markdown],
         Command::List
         | Command::Show(_)
         | Command::Compat(_)
         | Command::Charts(_)
         | Command::Log(_)
+        | Command::Secrets(_)
         | Command::Schemas(SchemasCommand::List) => &[Text, Json],
         Command::Init(_)
         | Command::Schema(_)

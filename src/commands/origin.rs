@@ -48,3 +48,8 @@ pub fn now() -> i64 {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| jiff::Timestamp::now().as_second())
 }
+
+/// The day of [`now`], in UTC.
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::from_second(now()).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date()
+}

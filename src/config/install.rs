@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tenant::{Llm, Profile, Tier, WazuhMode};
 use super::types::{
-    Address, Cidr, Fqdn, HttpsUrl, Id, ImageDigest, Label, OciUrl, Quantity, Span, Text, Version, WildcardFqdn,
+    Address, Cidr, Day, Fqdn, HttpsUrl, Id, ImageDigest, Label, OciUrl, Quantity, Span, Text, Version, WildcardFqdn,
 };
 
 /// `install.yaml`.
@@ -546,6 +546,9 @@ pub struct Secrets {
     /// Short-lived database users from the backend (Vault and OpenBao only) instead of the app role's fixed password.
     #[serde(default)]
     pub dynamic_database: Option<DynamicDatabase>,
+    /// Days on which the install's own secrets were rotated last, by name; `tenantry secrets due` counts from them.
+    #[serde(default)]
+    pub rotated: BTreeMap<Label, Day>,
 }
 
 /// OpenBao or Vault, KV version 2, one independent cluster a region.

@@ -9,6 +9,7 @@ mod engine;
 mod gitops;
 mod helm;
 mod network;
+pub mod secret_store;
 mod secrets;
 mod shape;
 mod system;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::Value;
 
+pub use backend::{Owner, RemoteRef, remote};
 pub use engine::{Rendered, Templates, embedded_text as embedded};
 pub use shape::{Shape, fill, hole};
 pub use unit::{FileContent, RenderedUnit};

@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::backend::{self, Owner};
+use crate::config::Fleet;
 use crate::config::rotation::Class;
 use crate::config::tenant::Tier;
-use crate::config::{Fleet, RotationPolicy};
 use crate::plan::names::SYSTEM_NAMESPACE;
 use crate::plan::{ClusterPlan, TenantPlan};
+use crate::secrets::due::rule;
 use crate::secrets::inventory::{EXTERNAL_POSTGRES, Key, Origin, Row, Scope};
 use crate::secrets::rows::{DYNAMIC, system_rows, tenant_rows};
 
@@ -193,16 +194,6 @@ fn add(
     }
     let refresh = refresh(fleet, row.class, tier);
     context.external.push(External { name, labels: labels.cloned(), refresh, r#type: "Opaque", template, data });
-}
-
-/// The rule for a class and tier: a policy that names the tier goes before one that names none.
-pub fn rule(fleet: &Fleet, class: Class, tier: Tier) -> Option<&crate::config::rotation::Rule> {
-    let find = |wanted: fn(&RotationPolicy, Tier) -> bool| {
-        let policies = fleet.rotation.values().filter(|policy| wanted(policy, tier));
-        policies.flat_map(|policy| &policy.rules).find(|rule| rule.kind == class)
-    };
-    find(|policy, tier| policy.applies_to.tiers.contains(&tier))
-        .or_else(|| find(|policy, _| policy.applies_to.tiers.is_empty()))
 }
 
 /// How often the backend is read: every hour, or 24 times in the life of a secret that lives shorter than a day.

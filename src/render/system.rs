@@ -230,7 +230,8 @@ fn dynamic_database(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Value {
     let (Some(database), Some(vault)) = (&install.secrets.dynamic_database, &install.secrets.vault) else {
         return Value::Null;
     };
-    let life = secrets::rule(fleet, Class::DatabaseCredentials, Tier::Standard).and_then(|rule| rule.max_ttl.as_ref());
+    let life = crate::secrets::due::rule(fleet, Class::DatabaseCredentials, Tier::Standard)
+        .and_then(|rule| rule.max_ttl.as_ref());
     // A user is renewed at five sixths of its life, so that pods change over before it ends.
     let refresh = life.map_or(3000, |life| (life.seconds() * 5 / 6).max(60));
     json!({
