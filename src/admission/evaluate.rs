@@ -64,7 +64,10 @@ impl Policy {
     /// Whether it is about an object when it is created, or else when it is applied again.
     pub fn meets(&self, subject: &Subject<'_>) -> bool {
         let meets = |limits: &super::matching::Match, operation: &str| {
-            limits.meets(subject.resource, operation, subject.name, subject.labels, subject.namespace_labels)
+            let by = |labels| limits.meets(subject.resource, operation, subject.name, labels, subject.namespace_labels);
+            // An update is selected by what was there as well: nothing escapes by dropping its labels.
+            let before = subject.old.and_then(|old| old["metadata"]["labels"].as_object());
+            by(subject.labels) || before.is_some_and(by)
         };
         let operations: &[&str] = if subject.old.is_some() { &["UPDATE"] } else { &["CREATE"] };
         operations.iter().any(|operation| {

@@ -166,22 +166,31 @@ impl Applier {
 
     /// Takes a tree away for the next one: its objects go; of its namespaces, which only controllers could end, the labels.
     pub async fn take_away(&self, objects: &[Value]) {
-        let one = |object: &Value| {
+        let (namespaces, others): (Vec<&Value>, Vec<&Value>) =
+            objects.iter().partition(|object| object["kind"] == "Namespace");
+        let gone = |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.code == 404);
+        let delete = |object: &&Value| {
             let (api, name) = (self.api_of(object), object["metadata"]["name"].as_str().expect("a name").to_owned());
-            let is_namespace = object["kind"] == "Namespace";
             async move {
-                let answer = if is_namespace {
-                    let bare = Patch::Merge(json!({"metadata": {"labels": null, "annotations": null}}));
-                    api.patch(&name, &PatchParams::default(), &bare).await.map(drop)
-                } else {
-                    api.delete(&name, &DeleteParams::default()).await.map(drop)
-                };
-                let refused =
-                    answer.err().filter(|error| !matches!(error, kube::Error::Api(status) if status.code == 404));
+                let refused = api.delete(&name, &DeleteParams::default()).await.err().filter(|error| !gone(error));
                 assert!(refused.is_none(), "{name}: {refused:?}");
             }
         };
-        futures::stream::iter(objects).map(one).buffer_unordered(16).collect::<Vec<()>>().await;
+        futures::stream::iter(&others).map(delete).buffer_unordered(16).collect::<Vec<()>>().await;
+        let bare = Patch::Merge(json!({"metadata": {"labels": null, "annotations": null}}));
+        for object in namespaces {
+            let (api, name) = (self.api_of(object), object["metadata"]["name"].as_str().expect("a name"));
+            // A policy that was deleted is still asked for a moment, and labels are what it guards.
+            let start = std::time::Instant::now();
+            while let Err(error) = api.patch(name, &PatchParams::default(), &bare).await {
+                if gone(&error) {
+                    break;
+                }
+                let is_guarded = matches!(&error, kube::Error::Api(status) if status.code == 403);
+                assert!(is_guarded && start.elapsed().as_secs() < 30, "{name}: {error:?}");
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            }
+        }
     }
 
     /// Reads an object.
