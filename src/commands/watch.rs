@@ -18,8 +18,8 @@ use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, exit_code};
 use crate::manifest::Changes;
-use crate::manifest::vanished::{Pair, Vanished};
 use crate::output::Target;
+use crate::plan::vanished::{Pair, Vanished};
 use crate::report::{Report, Style};
 
 /// How long files must rest before they are read.
