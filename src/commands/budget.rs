@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::finding::{Finding, Severity};
 use crate::history::{Place, leaves_since};
 use crate::manifest::Changes;
-use crate::manifest::vanished::Vanished;
 use crate::output::{Baseline, Repo, Target};
 use crate::plan::budget::{self, Budget, Limit, Verdict};
+use crate::plan::vanished::Vanished;
 
 /// What the command line says of deletions.
 #[derive(Debug, Clone, Copy, Default)]

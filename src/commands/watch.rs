@@ -17,9 +17,9 @@ use super::timings::Timings;
 use crate::cli::WatchArgs;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, exit_code};
-use crate::manifest::vanished::{Pair, Vanished};
 use crate::manifest::{Changes, PROVENANCE, STATEMENT, Unit};
 use crate::output::Target;
+use crate::plan::vanished::{Pair, Vanished};
 use crate::report::{Report, Style};
 
 /// How long files must rest before they are read.

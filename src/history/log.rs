@@ -57,7 +57,7 @@ pub fn log(place: &Place, question: Question<'_>, outputs: &Outputs) -> Result<V
     walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)
         .and_then(|()| walk.push(tip.id()))
         .map_err(|error| broken(&error))?;
-    let mut reader = Reader::new(place);
+    let mut reader = Reader::new(place)?;
     let mut names: Option<BTreeSet<String>> = question.slug.map(|slug| BTreeSet::from([slug.to_owned()]));
     let mut events = Vec::new();
     for oid in walk {
@@ -111,15 +111,18 @@ struct Reader<'a> {
 const GLIMPSES: usize = 20_000;
 
 impl<'a> Reader<'a> {
-    fn new(place: &'a Place) -> Self {
-        let folders = Folders::new(&place.git, format!("{}tenants", place.prefix));
-        Self { git: &place.git, folders, glimpses: HashMap::new() }
+    fn new(place: &'a Place) -> Result<Self> {
+        let folders = Folders::new(&place.git, format!("{}tenants", place.prefix))?;
+        Ok(Self { git: &place.git, folders, glimpses: HashMap::new() })
     }
 
     fn happenings(&mut self, commit: Oid) -> Result<Vec<Happening>> {
         let own = self.folders.id(commit)?;
         let parents: Vec<Oid> = self.git.find_commit(commit).map_err(|error| broken(&error))?.parent_ids().collect();
-        let mut before = parents.iter().map(|parent| self.folders.id(*parent)).collect::<Result<Vec<_>>>()?;
+        let mut before = Vec::new();
+        for parent in &parents {
+            before.push(self.folders.id(*parent)?);
+        }
         if before.is_empty() {
             before.push(None);
         }

@@ -1,10 +1,9 @@
-//! Kubernetes manifests: identity of objects, the rendered tree, what vanishes from it.
+//! Kubernetes manifests: identity of objects, the rendered tree.
 
 pub mod hashed;
 pub mod object;
 pub mod statement;
 pub mod tree;
-pub mod vanished;
 
 pub use hashed::ByHash;
 pub use object::{IdRef, ObjectId};

@@ -12,7 +12,7 @@ use super::tree::{self, Folder};
 use super::units::Baseline;
 use crate::error::Result;
 use crate::manifest::tree::{Changes, PROVENANCE, Unit};
-use crate::manifest::vanished::{Pair, Vanished};
+use crate::plan::vanished::{Pair, Vanished};
 
 /// Where a baseline was read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

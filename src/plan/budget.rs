@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::waves::Amount;
 use crate::config::install::Guard;
 use crate::finding::{Class, Finding, Location};
-use crate::manifest::vanished::Vanished;
+use crate::plan::vanished::Vanished;
 
 /// Trailer of a commit of the fleet with which a person acknowledges that more vanishes than the budget allows.
 pub const TRAILER: &str = "Tenantry-Allow-Delete";

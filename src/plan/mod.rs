@@ -8,6 +8,7 @@ pub mod names;
 pub mod origin;
 pub mod sizing;
 mod tenant;
+pub mod vanished;
 pub mod waves;
 
 use std::collections::BTreeMap;

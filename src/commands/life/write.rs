@@ -108,7 +108,7 @@ mod tests {
         let error = all(root, &[change("a", Some("2"), Some("3")), change("t/new", Some("y"), Some("z"))]).unwrap_err();
         assert_eq!(error.exit_code(), 5);
         assert_eq!((text("a"), text("t/new")), (Some("2".into()), Some("x".into())));
-        // The second cannot take its place: the first is put back.
+        // The second cannot be read: the first is not touched.
         fs::create_dir(root.join("d")).unwrap();
         fs::write(root.join("d/inner"), "").unwrap();
         let stuck = change("d", None, Some("z"));

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{IdRef, ObjectId};
-use crate::plan::names::{self, cluster_of};
+use super::names::{self, cluster_of};
+use crate::manifest::{IdRef, ObjectId};
 use crate::yaml::{self, Limits};
 
 /// A unit before and after, as far as its files differ.
