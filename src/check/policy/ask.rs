@@ -1,0 +1,225 @@
+//! Asks every policy about every object of a unit: once for all objects that agree in what the policy reads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+use serde_json::Value;
+
+use super::{Namespaces, resource};
+use crate::admission::{self, Asked, Policy, Resource, Subject, Verdict};
+use crate::manifest::{IdRef, ObjectId};
+use crate::render::{FileContent, RenderedUnit, Shape, fill, hole};
+use crate::schemas::{Catalog, Place, Step};
+
+/// Where an object was rendered.
+struct Where<'u> {
+    unit: usize,
+    cluster: &'u str,
+    template: Option<&'static str>,
+    manifest: Manifest,
+}
+
+/// A shape, and the number of a manifest in it.
+pub(super) type Manifest = (usize, usize);
+
+/// All policies, and what they said of shapes.
+pub(super) struct Guard<'a> {
+    catalog: &'a Catalog,
+    asked: Vec<&'a Policy>,
+    namespaces: &'a Namespaces,
+    user: &'static str,
+    shapes: RwLock<HashMap<usize, Arc<Vec<Vec<Known>>>>>,
+}
+
+/// What a policy reads of a manifest of a shape, and what it said so far.
+struct Known {
+    policy: usize,
+    resource: Resource,
+    read: Value,
+    labels: Value,
+    /// Where the values are that it reads.
+    holes: Vec<Place>,
+    /// Whether every object of the shape has the same verdict.
+    fixed: bool,
+    said: Mutex<HashMap<String, Asked>>,
+}
+
+/// Verdicts that are remembered of one policy and shape; most have one, or one a tenant.
+const REMEMBERED: usize = 4096;
+
+/// An object that a policy does not let pass.
+pub(super) struct Refusal<'a> {
+    pub policy: &'a Policy,
+    pub unit: usize,
+    pub template: Option<&'static str>,
+    pub object: ObjectId,
+    pub place: Place,
+    pub shared: Option<Manifest>,
+    pub verdict: Verdict,
+}
+
+impl<'a> Guard<'a> {
+    /// For the namespaces that are rendered, and who applies what is.
+    pub fn new(catalog: &'a Catalog, asked: Vec<&'a Policy>, namespaces: &'a Namespaces, user: &'static str) -> Self {
+        Self { catalog, asked, namespaces, user, shapes: RwLock::default() }
+    }
+
+    /// What the policies refuse of a unit.
+    pub fn of_unit(&self, number: usize, unit: &RenderedUnit) -> Vec<Refusal<'a>> {
+        let mut refused = Vec::new();
+        for content in unit.files.values() {
+            match content {
+                FileContent::Template(rendered) => {
+                    let shape = Arc::as_ptr(rendered.shape()) as usize;
+                    let known = self.known(rendered.shape());
+                    for (at, (known, id)) in known.iter().zip(rendered.identities()).enumerate() {
+                        let Ok(id) = id else { continue };
+                        let at = Where {
+                            unit: number,
+                            cluster: unit.cluster(),
+                            template: Some(rendered.template()),
+                            manifest: (shape, at),
+                        };
+                        refused
+                            .extend(known.iter().filter_map(|known| self.refusal(known, id, &at, rendered.values())));
+                    }
+                }
+                FileContent::Objects(objects) => {
+                    let at = Where { unit: number, cluster: unit.cluster(), template: None, manifest: (0, 0) };
+                    for object in objects {
+                        let Ok(id) = IdRef::of(object) else { continue };
+                        refused.extend(self.learn(object).iter().filter_map(|known| self.refusal(known, id, &at, &[])));
+                    }
+                }
+            }
+        }
+        refused
+    }
+
+    fn refusal(&self, known: &Known, id: IdRef<'_>, at: &Where<'_>, values: &[Value]) -> Option<Refusal<'a>> {
+        let Asked::Yes(verdict) = self.ask(known, id, at.cluster, values) else { return None };
+        (verdict != Verdict::Allowed).then(|| Refusal {
+            policy: self.asked[known.policy],
+            unit: at.unit,
+            template: at.template,
+            object: ObjectId::from(id),
+            place: self.guilty(known, id, at.cluster, values),
+            shared: (known.fixed && at.template.is_some()).then_some(at.manifest),
+            verdict,
+        })
+    }
+
+    fn known(&self, shape: &Arc<Shape>) -> Arc<Vec<Vec<Known>>> {
+        let key = Arc::as_ptr(shape) as usize;
+        if let Ok(shapes) = self.shapes.read()
+            && let Some(known) = shapes.get(&key)
+        {
+            return Arc::clone(known);
+        }
+        let known = Arc::new(shape.manifests().map(|manifest| self.learn(manifest)).collect::<Vec<_>>());
+        match self.shapes.write() {
+            Ok(mut shapes) => Arc::clone(shapes.entry(key).or_insert(known)),
+            Err(_) => known,
+        }
+    }
+
+    /// The policies that could be about a manifest, with what they read of it.
+    fn learn(&self, manifest: &Value) -> Vec<Known> {
+        let text = |field: &str| manifest[field].as_str().unwrap_or_default();
+        let Some(resource) = resource(self.catalog, text("apiVersion"), text("kind")) else { return Vec::new() };
+        let of = |(policy, asked): (usize, &&Policy)| {
+            asked.knows(&resource).then(|| {
+                let read = asked.of_object(manifest);
+                let labels = manifest["metadata"]["labels"].clone();
+                let mut holes = Vec::new();
+                find_holes(&read, &mut Place::default(), &mut holes);
+                let fixed = holes.is_empty() && !asked.reads_around() && !has_hole(&labels);
+                Known { policy, resource: resource.clone(), read, labels, holes, fixed, said: Mutex::default() }
+            })
+        };
+        self.asked.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// The place of the value without which the object would pass; the object as a whole if no single one decides.
+    fn guilty(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Value]) -> Place {
+        if let [only] = known.holes.as_slice() {
+            return only.clone();
+        }
+        let without = |place: &&Place| {
+            let Some(number) = place.of(&known.read).and_then(Value::as_str).and_then(hole) else { return false };
+            let mut values = values.to_vec();
+            if let Some(value) = values.get_mut(number) {
+                *value = Value::String(String::new());
+            }
+            self.ask(known, id, cluster, &values) == Asked::Yes(Verdict::Allowed)
+        };
+        known.holes.iter().find(without).cloned().unwrap_or_default()
+    }
+
+    fn ask(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Value]) -> Asked {
+        let policy = self.asked[known.policy];
+        let is_namespace = known.resource.plural == "namespaces" && known.resource.group.is_empty();
+        let of_namespace = id.namespace.or(is_namespace.then_some(id.name));
+        let namespace = of_namespace.and_then(|name| self.namespaces.get(&(cluster.to_owned(), name.to_owned())));
+        let labels = if has_hole(&known.labels) { fill(&known.labels, values) } else { known.labels.clone() };
+        let labels = labels.as_object().cloned().unwrap_or_default();
+        let elsewhere = of_namespace.map(|name| admission::labels_of_namespace(&Value::Null, name));
+        let own = namespace.map(|(_, labels)| labels).or(elsewhere.as_ref());
+        let object = if known.holes.is_empty() { known.read.clone() } else { fill(&known.read, values) };
+        let subject = Subject {
+            resource: &known.resource,
+            object: &object,
+            old: None,
+            name: id.name,
+            namespace: namespace.map(|(object, _)| object),
+            namespace_name: of_namespace,
+            namespace_labels: own,
+            labels: &labels,
+            user: self.user,
+        };
+        if !policy.is_met(&subject) {
+            return Asked::No;
+        }
+        let around = if policy.reads_around() { format!("{id:?}") } else { String::new() };
+        let key = if known.holes.is_empty() { around } else { format!("{around}{object}") };
+        if let Ok(said) = known.said.lock()
+            && let Some(asked) = said.get(&key)
+        {
+            return asked.clone();
+        }
+        let asked = policy.ask_all(&subject);
+        if let Ok(mut said) = known.said.lock()
+            && said.len() < REMEMBERED
+        {
+            said.insert(key, asked.clone());
+        }
+        asked
+    }
+}
+
+fn has_hole(value: &Value) -> bool {
+    let mut holes = Vec::new();
+    find_holes(value, &mut Place::default(), &mut holes);
+    !holes.is_empty()
+}
+
+fn find_holes(value: &Value, place: &mut Place, holes: &mut Vec<Place>) {
+    match value {
+        Value::String(text) if hole(text).is_some() => holes.push(place.clone()),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                place.push(Step::Item(index));
+                find_holes(item, place, holes);
+                place.pop();
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                place.push(Step::Field(name.clone()));
+                find_holes(value, place, holes);
+                place.pop();
+            }
+        }
+        _ => {}
+    }
+}
