@@ -352,7 +352,7 @@ impl Watch<'_> {
             }
             error => {
                 tracing::info!(%kind, %error, failures, "the watch broke off and is begun again");
-                if matches!(error, ApiError::Unauthorized(_)) || failures % 3 == 0 {
+                if matches!(error, ApiError::Unauthorized(_)) || failures.is_multiple_of(3) {
                     self.shared.renew.notify_one();
                 }
                 backoff(failures, &self.path)

@@ -152,14 +152,17 @@ fn widens_nothing(before: &Value, after: &Value, what: &str) -> bool {
     // Helm keeps its releases in Secrets: what may read those already may read them twice.
     let twice = before["metadata"]["name"] == "helm-deployer" && what.starts_with("resource secrets");
     // The drift checker reads everything but Secrets; exec and tokens are things of the core group.
-    let of_another_group = before["metadata"]["name"] == "tenantry-drift"
+    let is_checker = |kind: &str| before["metadata"]["name"] == "tenantry-drift" && before["kind"] == kind;
+    let of_another_group = is_checker("ClusterRole")
         && (what.starts_with("verb list")
             || what.starts_with("resource serviceaccounts/token")
             || (what.starts_with("resource pods/exec") && old["apiGroups"] != json!([""])));
+    // It may make leases already.
+    let twice_made = is_checker("Role") && old["resources"] == json!(["leases"]) && what.starts_with("verb create");
     let reads = new["verbs"]
         .as_array()
         .is_none_or(|verbs| verbs.iter().all(|verb| ["get", "list", "watch"].contains(&verb.as_str().unwrap())));
-    narrowed || (twice && reads && old["apiGroups"] == json!([""])) || of_another_group
+    narrowed || (twice && reads && old["apiGroups"] == json!([""])) || of_another_group || twice_made
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Proposal {
         let (old, new) = (edit::value_of(&path, &before)?, edit::value_of(&path, &after)?);
         for change in changes {
             let at: Vec<&str> = change.path.iter().map(String::as_str).collect();
-            let shown = |value: &Value| value.at(&at).map_or_else(|| "-".to_owned(), |value| edit::shown(value));
+            let shown = |value: &Value| value.at(&at).map_or_else(|| "-".to_owned(), edit::shown);
             let (from, to) = (shown(&old), shown(&new));
             if from != to {
                 self.rows.push(Row { tenant: slug.to_owned(), field: change.path.join("."), from, to });
