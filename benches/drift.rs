@@ -21,7 +21,6 @@ mod harness;
 #[path = "support/server.rs"]
 mod server;
 #[path = "../tests/support/tools.rs"]
-#[allow(dead_code)]
 mod tools;
 
 /// Objects, and how many of them stand on a page.
