@@ -420,8 +420,8 @@ fn gate_takes(chart: &str, unit: &str, namespace: &str, values: &Value) -> bool 
     let settled = fleet.install.clusters.iter().map(|cluster| cluster.name.to_string()).collect();
     let (units, kept, memo) = (std::sync::Arc::new(vec![unit]), Kept::default(), Memo::default());
     let input = Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
-    let report = tenantry::check::run(&input);
-    report.verdicts.iter().any(|verdict| verdict.check == "chart-values" && verdict.verdict == "passed")
+    let check = tenantry::check::Check::find("chart-values").unwrap();
+    matches!(check.run(&input), tenantry::check::Outcome::Ran(found) if !tenantry::finding::any_error(&found))
 }
 
 #[test]

@@ -120,6 +120,18 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+impl Check {
+    /// The check with an id.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        CHECKS.iter().find(|check| check.id == id)
+    }
+
+    /// Runs this check alone. Only [`run`] can let anything be written.
+    pub fn run(&self, input: &Input<'_>) -> Outcome {
+        (self.run)(input)
+    }
+}
+
 /// Runs every check over what was rendered.
 pub fn run(input: &Input<'_>) -> Report {
     run_table(&CHECKS, input)

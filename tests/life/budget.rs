@@ -51,7 +51,7 @@ fn objects_that_vanish_from_a_unit_that_stays_are_counted() {
     run(root, "render", 0);
     let install = fs::read_to_string(root.join("install.yaml")).unwrap();
     let (head, rest) = install.split_once("drift:\n").unwrap();
-    let rest = rest.split_once('\n').unwrap().1;
+    let rest: String = rest.lines().skip_while(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect();
     fs::write(root.join("install.yaml"), format!("{head}guard: {{ maxDeleteObjects: {{ unit: \"2\" }} }}\n{rest}"))
         .unwrap();
     let (_, err) = run(root, "render", 4);

@@ -40,13 +40,8 @@ fn a_pack_says_what_was_proved_of_which_revision() {
 #[test]
 fn what_does_not_hold_is_failed_and_exemptions_are_listed() {
     let fleet = Scratch::new();
-    std::fs::remove_file(fleet.file("policies/admission/tenant-objects.yaml")).unwrap();
-    std::fs::remove_file(fleet.file("policies/admission/controller-namespaces.yaml")).unwrap();
-    fleet.edit(
-        "policies/rotation/default.yaml",
-        "  - kind: signing-key\n    maxTTL: 365d\n",
-        "  - kind: signing-key\n",
-    );
+    std::fs::remove_dir_all(fleet.file("policies/admission")).unwrap();
+    fleet.edit("policies/rotation/default.yaml", "kind: signing-key, maxTTL: 365d, ", "kind: signing-key, ");
     assert_eq!(fleet.run("render").code, 0);
     let exemptions = "apiVersion: tenantry.io/v1\nkind: DriftExemptions\nexemptions:\n  - id: migration\n    owner: sre\n    \
                       reason: move of the disks\n    expires: 2026-01-31\n    kind: ResourceQuota\n    name: tenant-quota\n";
