@@ -11,6 +11,7 @@ pub mod binaries;
 pub mod certificates;
 pub mod crds;
 pub mod faults;
+pub mod pod;
 pub mod process;
 
 use std::fs;
@@ -185,7 +186,8 @@ impl Cluster {
         kubeconfig(self.data.path(), self.port, name, &token)
     }
 
-    async fn token_of_account(&self, namespace: &str, name: &str) -> String {
+    /// A token of a ServiceAccount.
+    pub async fn token_of_account(&self, namespace: &str, name: &str) -> String {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
         let body = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let request = http::Request::post(path).header("content-type", "application/json");
@@ -208,6 +210,11 @@ impl Cluster {
     /// A kubeconfig file, for kubectl and Helm.
     pub fn kubeconfig(&self, user: User) -> PathBuf {
         kubeconfig_path(self.data.path(), user)
+    }
+
+    /// The certificate of who signs the API server's.
+    pub fn authority_file(&self) -> PathBuf {
+        self.data.path().join("ca.crt")
     }
 
     /// The port of the API server, for proxies that break things.
