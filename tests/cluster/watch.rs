@@ -94,6 +94,7 @@ fn what_begins_and_ends_is_told_and_git_is_followed() {
     assert_eq!(drift["tenants"]["watched"], "drifted");
     watcher.says("/metrics", 200, "tenantry_drift_objects{kind=\"NetworkPolicy\",verdict=\"added\"} 1");
     watcher.says("/", 200, "default-deny");
+    crate::metrics::are_as_documented(&watcher.get("/metrics").1);
     told(&runtime, cluster, "DriftDetected", "tenantry-drift-tenant-watched", "fail");
 
     runtime.block_on(close_again(&applier, "tenant-watched"));
