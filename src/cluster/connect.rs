@@ -137,7 +137,9 @@ mod tests {
         assert_eq!(text("10.96.0.1", "443").unwrap(), "https://10.96.0.1:443/");
         assert_eq!(text("fd00::1", "6443").unwrap(), "https://[fd00::1]:6443/");
         assert_eq!(text("kubernetes.default.svc", "443").unwrap(), "https://kubernetes.default.svc:443/");
-        for (host, port) in [("10.96.0.1", ""), ("10.96.0.1", "70000"), ("10.96.0.1", "https"), ("", "443"), ("a b", "443")] {
+        for (host, port) in
+            [("10.96.0.1", ""), ("10.96.0.1", "70000"), ("10.96.0.1", "https"), ("", "443"), ("a b", "443")]
+        {
             assert!(text(host, port).is_err(), "{host}:{port}");
         }
     }

@@ -148,7 +148,8 @@ fn what_is_not_known_ends_in_time_with_its_code() {
                 }
                 let output = child.expect("it runs").wait_with_output().expect("it ends");
                 let took = begun.elapsed();
-                let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+                let said =
+                    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
                 assert_eq!(output.status.code(), Some(wanted), "{path} {fault:?}: {said}");
                 assert!(said.contains(word) && !said.contains("CLEAN"), "{path} {fault:?}: {said}");
                 assert!(took < Duration::from_secs(seconds + 20), "{path} {fault:?} took {took:?}");

@@ -204,7 +204,8 @@ async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, name: &str, tree
     instead(&mut arguments, "--path", "tree");
     let context = instead(&mut arguments, "--context", "in-cluster");
     assert_eq!(context, "in-cluster");
-    let fleet = ["-C", env!("CARGO_MANIFEST_DIR"), "--service-account", &pod.path().to_string_lossy()].map(str::to_owned);
+    let fleet =
+        ["-C", env!("CARGO_MANIFEST_DIR"), "--service-account", &pod.path().to_string_lossy()].map(str::to_owned);
     arguments.extend(fleet);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let watcher = Watcher::start_in(&arguments, &pod.environment());
@@ -228,7 +229,11 @@ async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, name: &str, tree
     assert!(line.starts_with("tenants/") || line.starts_with("install.yaml:"), "{told:#}");
     let start = std::time::Instant::now();
     let reports = format!("/apis/openreports.io/v1alpha1/namespaces/{namespace}/reports");
-    while !crate::watch::list(cluster, &reports).await.iter().any(|report| report["results"].to_string().contains(&line)) {
+    while !crate::watch::list(cluster, &reports)
+        .await
+        .iter()
+        .any(|report| report["results"].to_string().contains(&line))
+    {
         assert!(start.elapsed() < Duration::from_secs(60), "no Report with {line}: {}", watcher.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

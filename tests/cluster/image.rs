@@ -85,9 +85,8 @@ fn a_linter_finds_nothing_in_the_containerfile() {
         Ok(hadolint) => hadolint,
         Err(not_run) => return not_run.report(),
     };
-    let lint = |path: &Path| -> Output {
-        Command::new(&hadolint).args(["--no-color"]).arg(path).output().expect("it runs")
-    };
+    let lint =
+        |path: &Path| -> Output { Command::new(&hadolint).args(["--no-color"]).arg(path).output().expect("it runs") };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = lint(&root.join("Containerfile"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -211,8 +211,7 @@ fn a_watch_survives_restarts_and_tokens_that_end() {
     let pod = runtime.block_on(Pod::new(&cluster, "default", "checker"));
     let account_folder = pod.path().to_string_lossy();
     let by_kubeconfig = ["--tree", &root, "--settle", "0s", "--kubeconfig", &file];
-    let in_pod =
-        ["--tree", &root, "--settle", "0s", "--context", "in-cluster", "--service-account", &account_folder];
+    let in_pod = ["--tree", &root, "--settle", "0s", "--context", "in-cluster", "--service-account", &account_folder];
     let watcher = Watcher::start(&[&COMMON[..], &by_kubeconfig[..]].concat());
     let other = Watcher::start_in(&[&COMMON[..], &in_pod[..]].concat(), &pod.environment());
     let both_say = |what: &str, verdict: &str| {

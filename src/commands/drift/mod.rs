@@ -134,9 +134,7 @@ fn target(args: &DriftArgs) -> Result<Target> {
         (None, Some("in-cluster"), account) => Ok(Target::InCluster { account: account.clone() }),
         (_, _, Some(_)) => Err(Error::usage("--service-account is for --context in-cluster only")
             .hint("a context of the kubeconfig brings its own credentials: drop --service-account")),
-        (file, context, None) => {
-            Ok(Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) })
-        }
+        (file, context, None) => Ok(Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) }),
     }
 }
 
