@@ -113,6 +113,9 @@ fn in_cluster(account: &Path) -> Result<kube::Config> {
 
 /// The address of an API server; IPv6 addresses are bracketed.
 fn address(host: &str, port: &str) -> std::result::Result<http::Uri, String> {
+    if host.is_empty() {
+        return Err("the host is empty".to_owned());
+    }
     let port: u16 = port.parse().map_err(|error| format!("the port is no number: {error}"))?;
     let host = match host.parse::<std::net::Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
