@@ -13,7 +13,7 @@ mod rotation;
 mod schema;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -118,6 +118,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// All findings, sorted.
     pub findings: Vec<Finding>,
+    /// Checks of which somebody answers for errors, and of which tenants; none stands for what is no tenant's.
+    pub exempted: BTreeMap<&'static str, BTreeSet<Option<String>>>,
 }
 
 impl Check {
@@ -144,17 +146,19 @@ pub fn run_exempting(input: &Input<'_>, exempt: &dyn Fn(&mut [Finding])) -> Repo
 
 fn run_table(table: &[Check], input: &Input<'_>, exempt: &dyn Fn(&mut [Finding])) -> Report {
     let outcomes: Vec<Outcome> = table.par_iter().map(|check| (check.run)(input)).collect();
-    let (mut verdicts, mut findings) = (Vec::new(), Vec::new());
+    let (mut verdicts, mut findings, mut exempted) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (check, outcome) in table.iter().zip(outcomes) {
         let (verdict, reason) = match outcome {
             Outcome::Ran(mut found) => {
                 exempt(&mut found);
-                let exempted = found.iter().filter(|one| one.exempted.is_some() && one.severity == Severity::Error);
-                let (verdict, reason) = match (any_error(&found), exempted.count()) {
+                let answered = found.iter().filter(|one| one.exempted.is_some() && one.severity == Severity::Error);
+                let tenants: Vec<Option<String>> = answered.map(|one| one.tenant.clone()).collect();
+                let (verdict, reason) = match (any_error(&found), tenants.len()) {
                     (true, _) => ("failed", None),
                     (false, 0) => ("passed", None),
                     (false, count) => ("exempted", Some(format!("somebody answers for {count} of its findings"))),
                 };
+                exempted.insert(check.id, tenants.into_iter().collect());
                 findings.extend(found);
                 (verdict, reason)
             }
@@ -167,7 +171,7 @@ fn run_table(table: &[Check], input: &Input<'_>, exempt: &dyn Fn(&mut [Finding])
         verdicts.push(Verdict { check: check.id, proves: check.proves, verdict, reason });
     }
     findings.sort();
-    Report { verdicts, findings }
+    Report { verdicts, findings, exempted }
 }
 
 impl Report {

@@ -83,7 +83,11 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
 /// The fleet at a revision, or the files as they are.
 fn fleet_of(root: &Path, args: &EvidenceArgs, timings: &mut Timings) -> Result<(Loaded, String, Option<String>)> {
     let Some(name) = &args.rev else {
-        return Ok((fleet::load_on(args.now.unwrap_or_else(today), root, timings)?, "the files as they are".to_owned(), None));
+        return Ok((
+            fleet::load_on(args.now.unwrap_or_else(today), root, timings)?,
+            "the files as they are".to_owned(),
+            None,
+        ));
     };
     let home = Home::of(root)?;
     let named = home.revision(name)?;

@@ -33,14 +33,8 @@ pub const API_VERSION: &str = "tenantry.io/v1";
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Install,
-        Self::Tenant,
-        Self::Compatibility,
-        Self::RotationPolicy,
-        Self::NetworkClaims,
-        Self::Exemptions,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Install, Self::Tenant, Self::Compatibility, Self::RotationPolicy, Self::NetworkClaims, Self::Exemptions];
 
     /// The word in `kind:`.
     pub fn as_str(self) -> &'static str {

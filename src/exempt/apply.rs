@@ -13,12 +13,7 @@ use crate::rules;
 ///
 /// Invalid input and checks that could not run are never exempted, nor are rules that say so: what is not understood
 /// cannot be accepted.
-pub fn apply(
-    findings: &mut [Finding],
-    register: &Register,
-    today: Date,
-    cluster_of: &dyn Fn(&str) -> Option<String>,
-) {
+pub fn apply(findings: &mut [Finding], register: &Register, today: Date, cluster_of: &dyn Fn(&str) -> Option<String>) {
     let valid = || register.entries.iter().filter(|held| !held.entry.is_over(today));
     if valid().next().is_none() {
         return;
@@ -84,7 +79,9 @@ pub fn audit(findings: &[Finding], register: &Register, today: Date, whole: bool
         } else if whole && !used.contains_key(id.as_str()) {
             let message = format!("the exemption {id} of {owner} covers nothing");
             let finding = Finding::warning("exempt/unused", message).at(held.rule.clone());
-            said.push(finding.hint(format!("remove it from {FILE}: it would silently cover the next thing that it fits")));
+            said.push(
+                finding.hint(format!("remove it from {FILE}: it would silently cover the next thing that it fits")),
+            );
         }
     }
     said
@@ -136,7 +133,9 @@ mod tests {
 
     #[test]
     fn it_covers_what_it_names_until_its_day_is_over() {
-        for change in ["", "  path: spec.egress\n", "  path: /spec/egress/0\n", "  cluster: eu-1\n", "  file: tenants/oak.yaml\n"] {
+        for change in
+            ["", "  path: spec.egress\n", "  path: /spec/egress/0\n", "  cluster: eu-1\n", "  file: tenants/oak.yaml\n"]
+        {
             let entries = format!("{GOOD}{change}");
             assert_eq!(applied(&entries, finding(), "2026-06-30"), (true, vec![]), "{change}");
             let (covered, said) = applied(&entries, finding(), "2026-07-01");

@@ -23,7 +23,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("a Google OAuth token", &["ya29.{w60}", "1//0{w60}"]),
     ("an Azure client secret", &["{A3}8Q~{A34}"]),
     ("an Azure account key", &["AccountKey={b86}==", "SharedAccessKey={b43}="]),
-    ("an Azure signature in a URL", &["https://x.blob.example.com/a?sv=2024-01-01&sig={A43}%3D"]),
+    ("an Azure signature in a URL", &["?sig={A43}%3D"]),
     ("an Azure service key", &["{A42}AzSeA{A5}", "{A76}ACDb{A6}=="]),
     ("an Azure DevOps token", &["{A76}AZDO{A4}"]),
     ("an Alibaba access key", &["LTAI{A20}"]),
@@ -101,7 +101,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("a Contentful token", &["CFPAT-{w43}"]),
     ("a Mapbox token", &["sk.eyJ{A60}.{w22}"]),
     ("a JSON web token", &["eyJ{w30}.eyJ{w80}.{w43}"]),
-    ("a private JSON web key", &["{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"{w43}\",\"x\":\"{w43}\"}"]),
+    ("a private JSON web key", &["{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{w43}\",\"d\":\"{w43}\"}"]),
     ("a URL with a password", &["postgres://app:{s12}@db.example.com:5432/app"]),
     ("a bearer header", &["Authorization: Bearer {A40}"]),
     ("a password hash", &["$2y$10${A53}", "$6$rounds=5000${A16}${A86}"]),
@@ -109,8 +109,14 @@ const KINDS: &[(&str, &[&str])] = &[
     (
         "a credential",
         &[
-            "api_key: {h32}", "apiKey: {L32}", "token: {A24}", "client_secret: {w40}", "DB_PASSWORD={s12}",
-            "adminPassword: {s12}", "\"secret\": \"{h8}-{h4}-{h4}-{h4}-{h12}\"", "aws_secret_access_key = {b40}",
+            "api_key: {h32}",
+            "apiKey: {L32}",
+            "token: {A24}",
+            "client_secret: {w40}",
+            "DB_PASSWORD={s12}",
+            "adminPassword: {s12}",
+            "\"secret\": \"{h8}-{h4}-{h4}-{h4}-{h12}\"",
+            "aws_secret_access_key = {b40}",
         ],
     ),
 ];
@@ -200,7 +206,8 @@ const WRAPPINGS: [Wrapping; 8] = [
         (format!("data: {}\n", base64(once.as_bytes(), STANDARD)), 0)
     }),
     ("in base64 over lines", |secret| {
-        let before = "apiVersion: v1\nkind: Config\npreferences: {}\nclusters:\n- name: production\n  text: ".to_owned();
+        let before =
+            "apiVersion: v1\nkind: Config\npreferences: {}\nclusters:\n- name: production\n  text: ".to_owned();
         let start = before.len() / 3 * 4 / 76;
         let whole = base64(format!("{before}{secret}\nusers: []\n").as_bytes(), STANDARD);
         let lines: Vec<&str> = whole.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -244,7 +251,8 @@ fn every_kind_is_found_in_every_wrapping() {
         let mut dice = Dice(0x5EED + number as u64);
         // What shows by its field is not written inside other text.
         let is_field = *kind == "a credential";
-        let wrappings = WRAPPINGS.iter().filter(|(name, _)| !is_field || !name.contains("inside") && !name.contains("quoted"));
+        let wrappings =
+            WRAPPINGS.iter().filter(|(name, _)| !is_field || !name.contains("inside") && !name.contains("quoted"));
         for (name, wrap) in std::iter::once(&plain).chain(wrappings) {
             let count = if full || *name == "plain" { 1000 } else { 25 };
             let missed = missed(templates, *wrap, count, &mut dice);
@@ -287,7 +295,10 @@ fn a_private_key_is_found_in_every_form_and_covered_whole() {
     }
     // Without a header, in DER: PKCS #1, PKCS #8, SEC 1, PKCS #12.
     for head in [
-        "308204a40201000282010100", "308204bd020100300d06092a864886f70d0101010500", "30770201010420", "30820a4a0201033082",
+        "308204a40201000282010100",
+        "308204bd020100300d06092a864886f70d0101010500",
+        "30770201010420",
+        "30820a4a0201033082",
     ] {
         let mut bytes: Vec<u8> =
             (0..head.len()).step_by(2).map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap()).collect();
@@ -307,7 +318,8 @@ fn ordinary_values_are_silent() {
     };
     assert_eq!(said(ORDINARY), Vec::<String>::new());
     // Once more encoded, as manifests carry files.
-    for part in values.chunks(40) {
+    let bundle = values.iter().position(|line| line.starts_with("bundle.pem")).unwrap();
+    for part in values[..bundle].chunks(40).chain([&values[bundle..]]) {
         let whole = format!("{}\n", part.join("\n"));
         assert_eq!(said(&format!("data: {}\n", base64(whole.as_bytes(), STANDARD))), Vec::<String>::new(), "{whole}");
     }

@@ -79,6 +79,12 @@ pub fn runs(text: &str, mut each: impl FnMut(&Run)) {
     let mut run = Run::default();
     let mut at = 0;
     while let Some(start) = bytes[at..].iter().position(|byte| is_of_base64(*byte)).map(|found| at + found) {
+        let first = bytes[start..].iter().position(|byte| !is_of_base64(*byte)).unwrap_or(bytes.len() - start);
+        if first < SHORTEST {
+            // Most words are short, and a short one does not go on in the next line.
+            at = start + first;
+            continue;
+        }
         run.bytes.clear();
         run.at.clear();
         let mut from = start;
@@ -228,7 +234,8 @@ pub fn is_text_as_a_whole(word: &[u8]) -> bool {
     (0..4).any(|cut| {
         let groups = word.get(cut..).unwrap_or_default().chunks(4);
         groups.clone().count() >= 4 && groups.filter(|group| group.len() > 1).all(|group| decoded(group).is_some())
-    }) || String::from_utf8(bytes(word, word.len())).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !"\n\r\t".contains(c)))
+    }) || String::from_utf8(bytes(word, word.len()))
+        .is_ok_and(|text| !text.contains(|c: char| c.is_control() && !"\n\r\t".contains(c)))
 }
 
 /// Whether the end of a header is base64 of a user and a password.
@@ -236,7 +243,8 @@ pub fn is_user_and_password(header: &str) -> bool {
     let word = header.rsplit([' ', '%']).next().unwrap_or_default();
     let word = word.strip_prefix("20").filter(|_| header.contains('%')).unwrap_or(word);
     let text = String::from_utf8(bytes(word.as_bytes(), 3000)).unwrap_or_default();
-    text.is_ascii() && text.split_once(':').is_some_and(|(user, password)| !user.is_empty() && password.len() >= 4)
+    text.is_ascii()
+        && text.split_once(':').is_some_and(|(user, password)| !user.is_empty() && password.len() >= 4)
         && !text.contains(|c: char| c.is_control())
 }
 
@@ -252,8 +260,18 @@ pub enum Binary {
 /// What a run is by its first bytes; none if they tell nothing.
 pub fn binary(run: &[u8]) -> Option<Binary> {
     const PUBLIC: [&[u8]; 12] = [
-        b"AAAAB3NzaC1", b"AAAAC3NzaC1", b"AAAAE2VjZHNh", b"AAAAG", b"AAAAI", b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"H4sI", b"UEsDB",
-        b"AGFzbQ", b"PHN2Zy",
+        b"AAAAB3NzaC1",
+        b"AAAAC3NzaC1",
+        b"AAAAE2VjZHNh",
+        b"AAAAG",
+        b"AAAAI",
+        b"iVBORw0KGgo",
+        b"/9j/",
+        b"R0lGOD",
+        b"H4sI",
+        b"UEsDB",
+        b"AGFzbQ",
+        b"PHN2Zy",
     ];
     if PUBLIC.iter().any(|prefix| run.starts_with(prefix)) {
         return Some(Binary::Public);

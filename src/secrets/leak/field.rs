@@ -18,21 +18,73 @@ pub enum Holds {
 /// Last words of keys that hold passwords, keys and tokens.
 const PASSWORDS: [&str; 7] = ["password", "passwd", "passphrase", "passwort", "_pwd", "_pass", "_psk"];
 const KEYS: [&str; 24] = [
-    "token", "secret", "apikey", "_api_key", "_access_key", "_secret_key", "_private_key", "_signing_key",
-    "_encryption_key", "_master_key", "_auth_key", "_shared_key", "_account_key", "_license_key", "_unseal_key",
-    "_service_key", "_hmac_key", "_jwt_key", "_session_key", "_credential", "_credentials", "_authorization",
-    "accesskey", "secretkey",
+    "token",
+    "secret",
+    "apikey",
+    "_api_key",
+    "_access_key",
+    "_secret_key",
+    "_private_key",
+    "_signing_key",
+    "_encryption_key",
+    "_master_key",
+    "_auth_key",
+    "_shared_key",
+    "_account_key",
+    "_license_key",
+    "_unseal_key",
+    "_service_key",
+    "_hmac_key",
+    "_jwt_key",
+    "_session_key",
+    "_credential",
+    "_credentials",
+    "_authorization",
+    "accesskey",
+    "secretkey",
 ];
 /// Last words of keys whose values are published.
 const PUBLIC: [&str; 24] = [
-    "public_key", "pub_key", "pubkey", "cert", "certificate", "certs", "certificates", "ca_bundle", "ca", "crt",
-    "fingerprint", "digest", "checksum", "integrity", "signature", "hash", "thumbprint", "_sha256", "_sha512", "_sum",
-    "etag", "known_hosts", "_x5c", "authority_data",
+    "public_key",
+    "pub_key",
+    "pubkey",
+    "cert",
+    "certificate",
+    "certs",
+    "certificates",
+    "ca_bundle",
+    "ca",
+    "crt",
+    "fingerprint",
+    "digest",
+    "checksum",
+    "integrity",
+    "signature",
+    "hash",
+    "thumbprint",
+    "_sha256",
+    "_sha512",
+    "_sum",
+    "etag",
+    "known_hosts",
+    "_x5c",
+    "authority_data",
 ];
 
 /// Words of credentials: a text without any has no field for one.
 pub const WORDS: [&str; 12] = [
-    "pass", "pwd", "psk", "token", "secret", "apikey", "_key", "-key", "credential", "authorization", "ykey", "api.key",
+    "pass",
+    "pwd",
+    "psk",
+    "token",
+    "secret",
+    "apikey",
+    "_key",
+    "-key",
+    "credential",
+    "authorization",
+    "ykey",
+    "api.key",
 ];
 
 /// What a key such as `DB_PASSWORD`, `clientSecret` or `api-key` says of its value.
@@ -103,9 +155,8 @@ fn is_name_part(character: char) -> bool {
 
 /// Values that stand for a credential and are none: references, templates, placeholders, expressions.
 fn refers(value: &str) -> bool {
-    const PREFIXES: [&str; 15] = [
-        "$", "{", "<", "%", "(", "!", "&", "@", "/", "./", "env:", "file:", "vault:", "ref+", "arn:",
-    ];
+    const PREFIXES: [&str; 15] =
+        ["$", "{", "<", "%", "(", "!", "&", "@", "/", "./", "env:", "file:", "vault:", "ref+", "arn:"];
     const PLACEHOLDERS: [&str; 7] = ["changeme", "change-me", "placeholder", "redacted", "example", "xxxx", "****"];
     let lower = value.to_ascii_lowercase();
     value.is_empty()
@@ -121,7 +172,10 @@ pub fn is_url_password(url: &str) -> bool {
     let stands_for = ["$", "{", "<", "%", "*", "["].iter().any(|prefix| password.starts_with(prefix));
     let lower = password.to_ascii_lowercase();
     let is_word = password.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    !stands_for && !is_word && password.len() >= 4 && !matches!(lower.as_str(), "password" | "pass" | "pwd" | "secret" | "xxx" | "xxxx" | "xxxxx" | "token")
+    !stands_for
+        && !is_word
+        && password.len() >= 4
+        && !matches!(lower.as_str(), "password" | "pass" | "pwd" | "secret" | "xxx" | "xxxx" | "xxxxx" | "token")
 }
 
 /// A credential in a field: where it stands.
@@ -237,7 +291,8 @@ fn key_of(before: &str) -> Option<&str> {
 }
 
 fn is_key_line(line: &str) -> bool {
-    matches!(line.trim_end().rsplit(':').next().map(str::trim), Some("" | "|" | "|-" | ">" | ">-")) && line.contains(':')
+    matches!(line.trim_end().rsplit(':').next().map(str::trim), Some("" | "|" | "|-" | ">" | ">-"))
+        && line.contains(':')
 }
 
 #[cfg(test)]

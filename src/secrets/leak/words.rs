@@ -8,10 +8,32 @@
 /// The letters that often follow a letter, from `a` to `z`. They make up 96 % of the pairs of written words, and 36 %
 /// of those of random ones.
 const FOLLOW: [&str; 26] = [
-    "bcdgiklmnprstuvy", "aeijlorsu", "acehiklorstu", "adegiorsu", "acdefgilmnpqrstvwxy", "aefilortu", "aehinorsu",
-    "aeiot", "abcdefglmnoprstvz", "e", "eis", "adefilostuy", "abeimopsu", "acdefginostuv", "abcdfgiklmnoprstuvw",
-    "aeiloprstu", "u", "acdegikmnorstuvy", "acehilopstuy", "acehiloprstuwy", "abcdegilmnprst", "aei", "aehinors",
-    "ept", "ps", "e",
+    "bcdgiklmnprstuvy",
+    "aeijlorsu",
+    "acehiklorstu",
+    "adegiorsu",
+    "acdefgilmnpqrstvwxy",
+    "aefilortu",
+    "aehinorsu",
+    "aeiot",
+    "abcdefglmnoprstvz",
+    "e",
+    "eis",
+    "adefilostuy",
+    "abeimopsu",
+    "acdefginostuv",
+    "abcdfgiklmnoprstuvw",
+    "aeiloprstu",
+    "u",
+    "acdegikmnorstuvy",
+    "acehilopstuy",
+    "acehiloprstuwy",
+    "abcdegilmnprst",
+    "aei",
+    "aehinors",
+    "ept",
+    "ps",
+    "e",
 ];
 
 /// The table as bits.
