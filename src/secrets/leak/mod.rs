@@ -171,13 +171,31 @@ pub fn cover(text: &str) -> String {
     replace(text, |secret| secret.chars().map(|c| if matches!(c, '\n' | '\r') { c } else { '*' }).collect())
 }
 
+/// Where secrets stand, and where else the same texts do: one that shows by its field may stand without it, too.
+fn everywhere(text: &str, leaks: Vec<Leak>) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = leaks.into_iter().map(|leak| leak.range).collect();
+    let values: HashSet<&str> = ranges.iter().map(|range| &text[range.clone()]).filter(|text| text.len() >= 8).collect();
+    if values.len() <= MOST_VALUES {
+        let again = values.into_iter().flat_map(|value| text.match_indices(value));
+        let again: Vec<Range<usize>> = again.map(|(at, value)| at..at + value.len()).collect();
+        ranges.extend(again);
+    }
+    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    ranges
+}
+
+/// Of so many secrets in a text, other places are looked for.
+const MOST_VALUES: usize = 200;
+
 fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for leak in find(text) {
-        out.push_str(&text[at..leak.range.start]);
-        out.push_str(&with(&text[leak.range.clone()]));
-        at = leak.range.end;
+    for range in everywhere(text, find(text)) {
+        if range.start >= at {
+            out.push_str(&text[at..range.start]);
+            out.push_str(&with(&text[range.clone()]));
+            at = range.end;
+        }
     }
     out.push_str(&text[at..]);
     out

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Leak, find};
+use crate::exempt::{FILE, dotted};
 use crate::finding::{Class, Finding, Location};
 use crate::manifest::ObjectId;
 use crate::manifest::object::IdRef;
@@ -31,7 +32,7 @@ pub fn findings(file: &str, text: &str) -> Vec<Finding> {
                 finding = finding.object(leak::mask(&ObjectId::from(id).to_string()));
             }
         }
-        finding
+        if leak.is_sure { finding } else { finding.to_exempt() }
     };
     leaks.iter().map(finding).collect()
 }
@@ -42,10 +43,11 @@ pub fn in_object(object: &Value) -> Vec<Finding> {
     let finding = |(pointer, leak): (String, Leak)| {
         let length = u32::try_from(leak.range.len()).unwrap_or(u32::MAX);
         let finding = said(&leak, length).path(leak::mask(&pointer));
-        match &id {
+        let finding = match &id {
             Some(id) => finding.object(leak::mask(id)),
             None => finding,
-        }
+        };
+        if leak.is_sure { finding } else { finding.to_exempt() }
     };
     leak::in_tree(object).into_iter().map(finding).collect()
 }
@@ -64,7 +66,24 @@ fn said(leak: &Leak, characters: u32) -> Finding {
     }
     Finding::error("secrets/suspect", Class::Guard, message)
         .expected("a reference; values live in the secret backend only")
-        .hint("if it is one: revoke it, and put a new one into the backend; if not, exempt this path in policies/exemptions.yaml")
+        .hint("if it is one, revoke it and put a new one into the backend")
+}
+
+impl Finding {
+    /// With what an exemption of it would say.
+    fn to_exempt(mut self) -> Self {
+        let place = match self.object.as_deref().and_then(|object| object.split_once(' ')) {
+            Some((kind, name)) => match name.split_once('/') {
+                Some((namespace, name)) => format!("kind: {kind}, namespace: {namespace}, name: {name}"),
+                None => format!("kind: {kind}, name: {name}"),
+            },
+            None => format!("file: {}", self.location.as_ref().map_or("", |place| &place.file)),
+        };
+        let path = dotted(self.path.as_deref().unwrap_or_default());
+        let hint = self.hint.unwrap_or_default();
+        self.hint = Some(format!("{hint}; if it is none, exempt it ({place}, path: {path}) in {FILE}"));
+        self
+    }
 }
 
 fn span_of(text: &str, leak: &Leak) -> Span {
