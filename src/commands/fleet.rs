@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::exempt::{self, Register};
 use crate::finding::{Finding, any_error};
 use crate::manifest::statement::{self, Checked as Checking};
-use crate::manifest::{Changes, Digest, STATEMENT, Unit};
+use crate::manifest::{Digest, STATEMENT, Unit};
 use crate::memo::Memo;
 use crate::plan::names::{self, cluster_of};
 use crate::plan::{self, Plan};
@@ -167,7 +167,7 @@ pub struct Prepared<'a> {
 /// Decides the fleet.
 pub fn plan<'a>(loaded: &'a Loaded, findings: &mut Vec<Finding>) -> Option<Plan<'a>> {
     let fleet = loaded.fleet.as_ref()?;
-    let (plan, found) = plan::plan(fleet, &loaded.source);
+    let (plan, found) = plan::plan_with(fleet, &loaded.source, &loaded.memo);
     findings.extend(found);
     plan
 }
@@ -227,7 +227,7 @@ pub fn check(
             Err(found) => findings.extend(found),
         }
     }
-    plan::place(&mut findings, &loaded.source);
+    plan::place(&mut findings, plan.fleet, &loaded.source, &loaded.memo);
     let clusters: BTreeMap<&str, &str> = plan.clusters.iter().flat_map(tenants).collect();
     let home = |tenant: &str| match (clusters.get(tenant), plan.clusters.as_slice()) {
         (Some(cluster), _) => Some((*cluster).to_owned()),
@@ -249,12 +249,11 @@ pub fn check(
     let units = Arc::new(units);
     let input =
         Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled, memo: &loaded.memo };
-    let report = timings.step("check", || check::run_exempting(&input, &answer));
-    let units = Arc::unwrap_or_clone(units);
-    // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
-    let finish = |unit: RenderedUnit| (unit.path.clone(), stated(&unit, plan, &report));
-    let changes = Changes { write: timings.step("emit", || units.into_par_iter().map(finish).collect()), keep, remove };
-    let (verified, report) = report.admit(changes);
+    let mut report = timings.step("check", || check::run_exempting(&input, &answer));
+    drop(units);
+    let exempted = report.exempted.clone();
+    let finish = |unit: &RenderedUnit, verdicts: &[Verdict]| stated(unit, plan, verdicts, &exempted);
+    let verified = timings.step("emit", || report.admit(keep, remove, finish));
     findings.extend(report.findings);
     // Of units that stay nothing is known: what covers only theirs is not called unused.
     let whole = counts.rendered == counts.units;
@@ -271,12 +270,12 @@ fn tenants<'a>(cluster: &'a plan::ClusterPlan<'_>) -> impl Iterator<Item = (&'a 
 }
 
 /// The unit as bytes, with what was proved about it.
-fn stated(unit: &RenderedUnit, plan: &Plan<'_>, report: &check::Report) -> Unit {
+fn stated(unit: &RenderedUnit, plan: &Plan<'_>, verdicts: &[Verdict], exempted: &check::Exempted) -> Unit {
     let mut finished = unit.finish();
     // What is exempted of other units is theirs to say: the bytes of one follow from its own inputs.
-    let own = |check: &str| report.exempted.get(check).is_some_and(|tenants| tenants.contains(&unit.tenant));
+    let own = |check: &str| exempted.get(check).is_some_and(|tenants| tenants.contains(&unit.tenant));
     let verdict = |one: &Verdict| if one.verdict == "exempted" && !own(one.check) { "passed" } else { one.verdict };
-    let checks: Vec<Checking<'_>> = report.verdicts.iter().map(|one| (one.check, one.proves, verdict(one))).collect();
+    let checks: Vec<Checking<'_>> = verdicts.iter().map(|one| (one.check, one.proves, verdict(one))).collect();
     let own = plan.clusters.iter().find(|cluster| names::system_unit(cluster.cluster.name.as_str()) == unit.path);
     let assumptions = own.map(|cluster| check::network::assumptions(plan, cluster)).unwrap_or_default();
     let statement = statement::statement(&finished, VERSION, &checks, &assumptions);

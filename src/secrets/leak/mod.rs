@@ -71,10 +71,10 @@ thread_local! {
 }
 
 /// Whether a key or text anywhere in some values may be a secret; [`in_object`] decides, which is slower.
-pub fn in_values(values: &[Value]) -> bool {
+pub fn in_values<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
     CLEAN.with_borrow_mut(|clean| {
         let mut new = Vec::new();
-        let in_field = values.iter().any(|value| unknown(value, clean, &mut new));
+        let in_field = values.into_iter().any(|value| unknown(value, clean, &mut new));
         if in_field || new.is_empty() {
             return in_field;
         }
@@ -174,7 +174,8 @@ pub fn cover(text: &str) -> String {
 /// Where secrets stand, and where else the same texts do: one that shows by its field may stand without it, too.
 fn everywhere(text: &str, leaks: Vec<Leak>) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = leaks.into_iter().map(|leak| leak.range).collect();
-    let values: HashSet<&str> = ranges.iter().map(|range| &text[range.clone()]).filter(|text| text.len() >= 8).collect();
+    let values: HashSet<&str> =
+        ranges.iter().map(|range| &text[range.clone()]).filter(|text| text.len() >= 8).collect();
     if values.len() <= MOST_VALUES {
         let again = values.into_iter().flat_map(|value| text.match_indices(value));
         let again: Vec<Range<usize>> = again.map(|(at, value)| at..at + value.len()).collect();

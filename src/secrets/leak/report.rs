@@ -32,7 +32,7 @@ pub fn findings(file: &str, text: &str) -> Vec<Finding> {
                 finding = finding.object(leak::mask(&ObjectId::from(id).to_string()));
             }
         }
-        if leak.is_sure { finding } else { finding.to_exempt() }
+        if leak.is_sure { finding } else { finding.with_exemption() }
     };
     leaks.iter().map(finding).collect()
 }
@@ -47,7 +47,7 @@ pub fn in_object(object: &Value) -> Vec<Finding> {
             Some(id) => finding.object(leak::mask(id)),
             None => finding,
         };
-        if leak.is_sure { finding } else { finding.to_exempt() }
+        if leak.is_sure { finding } else { finding.with_exemption() }
     };
     leak::in_tree(object).into_iter().map(finding).collect()
 }
@@ -71,7 +71,7 @@ fn said(leak: &Leak, characters: u32) -> Finding {
 
 impl Finding {
     /// With what an exemption of it would say.
-    fn to_exempt(mut self) -> Self {
+    fn with_exemption(mut self) -> Self {
         let place = match self.object.as_deref().and_then(|object| object.split_once(' ')) {
             Some((kind, name)) => match name.split_once('/') {
                 Some((namespace, name)) => format!("kind: {kind}, namespace: {namespace}, name: {name}"),
