@@ -77,7 +77,7 @@ impl Finding {
                 Some((namespace, name)) => format!("kind: {kind}, namespace: {namespace}, name: {name}"),
                 None => format!("kind: {kind}, name: {name}"),
             },
-            None => format!("file: {}", self.location.as_ref().map_or("", |place| &place.file)),
+            None => format!("file: {}", self.location.as_ref().map_or("", |place| place.file.as_str())),
         };
         let path = dotted(self.path.as_deref().unwrap_or_default());
         let hint = self.hint.unwrap_or_default();
