@@ -355,6 +355,8 @@ pub enum SchemaKind {
     Rotation,
     /// policies/network-claims.yaml
     NetworkClaims,
+    /// policies/exemptions.yaml
+    Exemptions,
 }
 
 /// Arguments of `check`.
@@ -369,6 +371,9 @@ pub struct CheckArgs {
     /// Folder of that repository under which clusters/ lies
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<String>,
+    /// Day by which exemptions are judged (today if not given)
+    #[arg(long, value_name = "DATE")]
+    pub now: Option<jiff::civil::Date>,
 }
 
 /// Arguments of `render`.
@@ -401,6 +406,9 @@ pub struct RenderArgs {
     /// Delete a tenant's manifests although its file vanished without `retired` (repeatable)
     #[arg(long, value_name = "SLUG")]
     pub allow_delete: Vec<String>,
+    /// Day by which exemptions are judged (today if not given)
+    #[arg(long, value_name = "DATE")]
+    pub now: Option<jiff::civil::Date>,
 }
 
 /// Arguments of `watch`.

@@ -64,6 +64,20 @@ impl fmt::Display for Location {
     }
 }
 
+/// Who answers for a finding that is exempted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exempted {
+    /// Id of the exemption.
+    pub id: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is fine.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: String,
+}
+
 /// One thing that a run has to say. Sorted by place, then rule, so that a report never depends on the order of work.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -97,6 +111,9 @@ pub struct Finding {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Who answers for it: then it stops nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempted: Option<Box<Exempted>>,
 }
 
 impl Finding {
@@ -114,6 +131,7 @@ impl Finding {
             expected: None,
             found: None,
             hint: None,
+            exempted: None,
         }
     }
 
@@ -177,15 +195,22 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Whether it stops the run: an error that nobody answers for.
+    pub fn stops(&self) -> bool {
+        self.severity == Severity::Error && self.exempted.is_none()
+    }
+}
+
 /// Whether any finding stops the run.
 pub fn any_error(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity == Severity::Error)
+    findings.iter().any(Finding::stops)
 }
 
 /// The exit code that a run with these findings ends with: invalid input before guards before gaps before findings.
 pub fn exit_code(findings: &[Finding]) -> u8 {
     use crate::error::exit;
-    let worst = findings.iter().filter(|finding| finding.severity == Severity::Error).map(|finding| finding.class);
+    let worst = findings.iter().filter(|finding| finding.stops()).map(|finding| finding.class);
     match worst.min_by_key(|class| match class {
         Class::Invalid => 0,
         Class::Guard => 1,

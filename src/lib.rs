@@ -11,7 +11,7 @@
 //! cluster::check    a commit and an API server → ChangeSet   (drift compares; trace finds the deciding line)
 //! ```
 //!
-//! `access`, `admission`, `blame`, `cel`, `config`, `diff`, `edit`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`,
+//! `access`, `admission`, `blame`, `cel`, `config`, `diff`, `edit`, `exempt`, `memo`, `plan`, `render`, `check`, `report`, `rules`, `secrets`,
 //! `manifest`, `network`, `drift`, `schemas`, `trace`, `vendored` and `yaml` are the core: they know no file system,
 //! environment, clock or network. `source`, `history`, `output`, `charts`, `cluster` and `telemetry` are edges; `commands`
 //! joins edges and core.
@@ -30,6 +30,7 @@ pub mod diff;
 pub mod drift;
 pub mod edit;
 pub mod error;
+pub mod exempt;
 pub mod finding;
 pub mod history;
 pub mod manifest;

@@ -91,6 +91,11 @@ impl Memo {
         self.learnt().values.insert(text, json);
     }
 
+    /// Forgets what was learnt of a text: the next run reads it again.
+    pub fn forget(&self, text: &Digest) {
+        self.learnt().values.remove(text);
+    }
+
     /// Notes the digest of the inputs of a tenant's unit.
     pub fn learn_inputs(&self, text: Digest, rest: Digest, inputs: Digest) {
         self.learnt().inputs.insert(text, (rest, inputs));

@@ -22,7 +22,7 @@ pub use charts::charts;
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The files of a fleet, by path from its root with `/`.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     /// Text of every file: UTF-8 without byte order mark, lines ended by `\n`.
     pub files: BTreeMap<String, String>,
@@ -30,6 +30,15 @@ pub struct Source {
     pub charts: vendored::Files,
     /// Files that could not be taken, and why.
     pub findings: Vec<Finding>,
+}
+
+/// Names and lengths: a text may hold what must not be shown.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let files = self.files.iter().map(|(path, text)| (path, text.len()));
+        let charts = self.charts.iter().map(|(path, bytes)| (path, bytes.len()));
+        f.debug_map().entries(files).entries(charts).finish()
+    }
 }
 
 impl Source {

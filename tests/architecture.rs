@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 /// Modules that compute and nothing else.
-const CORE: [&str; 22] = [
+const CORE: [&str; 23] = [
+    "exempt",
     "admission",
     "blame",
     "cel",

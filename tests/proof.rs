@@ -14,5 +14,7 @@ mod tools;
 
 #[path = "proof/access.rs"]
 mod access;
+#[path = "proof/leaks.rs"]
+mod leaks;
 #[path = "proof/rules.rs"]
 mod rules;

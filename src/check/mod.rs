@@ -19,7 +19,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::finding::{Class, Finding, any_error};
+use crate::finding::{Class, Finding, Severity, any_error};
 use crate::manifest::{Changes, Digest, Unit};
 use crate::memo::Memo;
 use crate::plan::Plan;
@@ -90,9 +90,9 @@ pub struct Verdict {
     pub check: &'static str,
     /// What it proves.
     pub proves: &'static str,
-    /// `passed`, `failed` or `not-checked`.
+    /// `passed`, `failed`, `exempted` (somebody answers for every error that it found) or `not-checked`.
     pub verdict: &'static str,
-    /// Why it could not run.
+    /// Why it could not run, or what is exempted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -118,6 +118,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// All findings, sorted.
     pub findings: Vec<Finding>,
+    /// What is exempted.
+    pub exempted: Exempted,
     units: Arc<Vec<RenderedUnit>>,
 }
 
@@ -135,18 +137,31 @@ impl Check {
 
 /// Runs every check over what was rendered.
 pub fn run(input: &Input<'_>) -> Report {
-    run_table(&CHECKS, input)
+    run_table(&CHECKS, input, &|_| ())
 }
 
-fn run_table(table: &[Check], input: &Input<'_>) -> Report {
+/// As [`run`]; `exempt` marks the findings that somebody answers for.
+pub fn run_exempting(input: &Input<'_>, exempt: &dyn Fn(&mut [Finding])) -> Report {
+    run_table(&CHECKS, input, exempt)
+}
+
+fn run_table(table: &[Check], input: &Input<'_>, exempt: &dyn Fn(&mut [Finding])) -> Report {
     let outcomes: Vec<Outcome> = table.par_iter().map(|check| (check.run)(input)).collect();
-    let (mut verdicts, mut findings) = (Vec::new(), Vec::new());
+    let (mut verdicts, mut findings, mut exempted) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (check, outcome) in table.iter().zip(outcomes) {
         let (verdict, reason) = match outcome {
-            Outcome::Ran(found) => {
-                let verdict = if any_error(&found) { "failed" } else { "passed" };
+            Outcome::Ran(mut found) => {
+                exempt(&mut found);
+                let answered = found.iter().filter(|one| one.exempted.is_some() && one.severity == Severity::Error);
+                let tenants: Vec<Option<String>> = answered.map(|one| one.tenant.clone()).collect();
+                let (verdict, reason) = match (any_error(&found), tenants.len()) {
+                    (true, _) => ("failed", None),
+                    (false, 0) => ("passed", None),
+                    (false, count) => ("exempted", Some(format!("somebody answers for {count} of its findings"))),
+                };
+                exempted.insert(check.id, tenants.into_iter().collect());
                 findings.extend(found);
-                (verdict, None)
+                (verdict, reason)
             }
             Outcome::NotChecked(reason) => {
                 let message = format!("{}: could not be checked: {reason}", check.proves);
@@ -157,7 +172,7 @@ fn run_table(table: &[Check], input: &Input<'_>) -> Report {
         verdicts.push(Verdict { check: check.id, proves: check.proves, verdict, reason });
     }
     findings.sort();
-    Report { verdicts, findings, units: Arc::clone(input.units) }
+    Report { verdicts, findings, exempted, units: Arc::clone(input.units) }
 }
 
 impl Report {
@@ -210,7 +225,7 @@ pub(crate) mod tests {
         let (units, kept, settled, memo) = (Arc::default(), Kept::default(), BTreeSet::new(), Memo::default());
         let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
         let table = [Check { id: "x", proves: "y", run: |_| Outcome::NotChecked("no eyes".into()) }];
-        let mut report = run_table(&table, &input);
+        let mut report = run_table(&table, &input, &|_| ());
         assert_eq!(report.verdicts[0].verdict, "not-checked");
         assert_eq!(crate::finding::exit_code(&report.findings), 6);
         assert!(report.admit(BTreeMap::new(), Vec::new(), |unit, _| unit.finish()).is_none());

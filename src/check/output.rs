@@ -57,9 +57,9 @@ pub(super) fn no_material(input: &Input<'_>) -> Outcome {
             let file = format!("{}/{name}", unit.path);
             let mut findings = leak::findings(&file, &content.text());
             if findings.is_empty() {
-                // It is in a value that the text breaks over lines or escapes.
-                let finding = Finding::error("secrets/material", Class::Guard, "a value looks like a secret");
-                findings.push(finding.at(Location::file(file)));
+                // It may be in a value that the text breaks over lines or escapes.
+                let found = content.objects().into_iter().flat_map(|object| leak::in_object(&object));
+                findings.extend(found.map(|finding| finding.at(Location::file(file.as_str()))));
             }
             if let Some(tenant) = &unit.tenant {
                 findings.iter_mut().for_each(|finding| finding.tenant = Some(tenant.clone()));

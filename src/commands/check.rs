@@ -14,7 +14,7 @@ use crate::report::Report;
 pub fn run(screen: &Screen, args: &CheckArgs) -> Result<u8> {
     let mut timings = Timings::default();
     let bar = screen.progress("checking");
-    let loaded = fleet::load(&screen.global().fleet, &mut timings)?;
+    let loaded = fleet::load_on(args.now.unwrap_or_else(super::origin::today), &screen.global().fleet, &mut timings)?;
     let mut checked = whole(&loaded, &mut timings);
     if let Some(verified) = &checked.verified {
         checked.findings.extend(budget::against(&screen.global().fleet, &loaded, verified.changes(), args)?);
@@ -32,8 +32,10 @@ pub fn run(screen: &Screen, args: &CheckArgs) -> Result<u8> {
     }
     if code == 0 {
         let objects: usize = checked.counts.kinds.values().sum();
-        let checks = report.verdicts.len();
-        screen.say(&format!("{} units, {objects} objects: {checks} checks passed", checked.counts.units));
+        let exempted = report.verdicts.iter().filter(|verdict| verdict.verdict == "exempted").count();
+        let checks = report.verdicts.len() - exempted;
+        let but = if exempted > 0 { format!(", {exempted} only by exemption") } else { String::new() };
+        screen.say(&format!("{} units, {objects} objects: {checks} checks passed{but}", checked.counts.units));
     }
     screen.timings(&timings);
     Ok(code)
@@ -43,9 +45,9 @@ pub fn run(screen: &Screen, args: &CheckArgs) -> Result<u8> {
 pub fn whole(loaded: &fleet::Loaded, timings: &mut Timings) -> Checked {
     let mut findings = loaded.findings.clone();
     let Some(plan) = timings.step("plan", || fleet::plan(loaded, &mut findings)) else {
-        return Checked::refused(findings, Counts::default());
+        return Checked::undecided(loaded, findings, Counts::default());
     };
     let prepared = timings.step("prepare", || fleet::prepare(loaded, &plan, &mut findings));
-    let Some(prepared) = prepared else { return Checked::refused(findings, Counts::default()) };
+    let Some(prepared) = prepared else { return Checked::undecided(loaded, findings, Counts::default()) };
     fleet::check(loaded, &plan, &prepared, &|_| None, Vec::new(), findings, timings)
 }

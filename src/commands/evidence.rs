@@ -22,6 +22,7 @@ use crate::config::{Fleet, RotationPolicy};
 use crate::drift::desired::Files;
 use crate::drift::exempt;
 use crate::error::{Error, Result, exit};
+use crate::exempt::Exemption;
 use crate::finding::{Finding, Severity, exit_code};
 use crate::manifest::{Digest, Unit};
 use crate::network::{Proof, Verdict};
@@ -55,8 +56,9 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
         limits: limits(args),
         ..Input::default()
     };
+    input.exemptions = of_gate(&loaded);
     if let Some(repo) = &args.repo {
-        input.exemptions = exemptions(root, repo, args)?;
+        input.exemptions.extend(exemptions(root, repo, args)?);
     }
     let code = exit_code(&checked.findings);
     input.checks = checked.verdicts;
@@ -81,7 +83,11 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
 /// The fleet at a revision, or the files as they are.
 fn fleet_of(root: &Path, args: &EvidenceArgs, timings: &mut Timings) -> Result<(Loaded, String, Option<String>)> {
     let Some(name) = &args.rev else {
-        return Ok((fleet::load(root, timings)?, "the files as they are".to_owned(), None));
+        return Ok((
+            fleet::load_on(args.now.unwrap_or_else(today), root, timings)?,
+            "the files as they are".to_owned(),
+            None,
+        ));
     };
     let home = Home::of(root)?;
     let named = home.revision(name)?;
@@ -89,7 +95,8 @@ fn fleet_of(root: &Path, args: &EvidenceArgs, timings: &mut Timings) -> Result<(
     if source.files.is_empty() {
         return Err(Error::user(format!("{name} holds no fleet here")).hint("name a revision that has install.yaml"));
     }
-    Ok((fleet::loaded(source, root, timings), name.clone(), Some(named.commit.to_string())))
+    let day = args.now.unwrap_or_else(today);
+    Ok((fleet::loaded_on(day, source, root, timings), name.clone(), Some(named.commit.to_string())))
 }
 
 fn subject(loaded: &Loaded, plan: &Plan<'_>, name: String, revision: Option<String>) -> Subject {
@@ -250,6 +257,24 @@ fn enforces(unit: &Unit) -> bool {
     })
 }
 
+/// Findings of the gate that somebody answers for.
+fn of_gate(loaded: &Loaded) -> Vec<Exempted> {
+    let entries = loaded.exemptions.entries.iter().map(|held| &held.entry);
+    entries.map(|entry| exempted(entry, String::new(), loaded.today)).collect()
+}
+
+fn exempted(entry: &Exemption, cluster: String, today: Date) -> Exempted {
+    Exempted {
+        cluster,
+        rule: entry.rule.clone(),
+        expired: entry.is_over(today),
+        expires: entry.expires.to_string(),
+        id: entry.id.to_string(),
+        owner: entry.owner.to_string(),
+        reason: entry.reason.to_string(),
+    }
+}
+
 /// Drift that somebody answers for, from the exemptions of an output repository.
 fn exemptions(root: &Path, repo: &str, args: &EvidenceArgs) -> Result<Vec<Exempted>> {
     let held = held(root, repo, &args.branch, args.path.as_deref(), None)?;
@@ -268,14 +293,7 @@ fn exemptions(root: &Path, repo: &str, args: &EvidenceArgs) -> Result<Vec<Exempt
                 .into_iter()
                 .fold(error, |error, problem| error.cause(format!("line {}: {}", problem.place.line, problem.reason)))
         })?;
-        found.extend(read.into_iter().map(|one| Exempted {
-            cluster: cluster.to_owned(),
-            expired: one.expires < today,
-            expires: one.expires.to_string(),
-            id: one.id,
-            owner: one.owner,
-            reason: one.reason,
-        }));
+        found.extend(read.iter().map(|one| exempted(one, cluster.to_owned(), today)));
     }
     found.sort();
     Ok(found)

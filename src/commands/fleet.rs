@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use rayon::prelude::*;
 
-use super::memo;
 use super::timings::Timings;
+use super::{memo, origin};
 use crate::check::{self, Input, Kept, Verdict, Verified};
 use crate::config::{self, Fleet};
 use crate::error::Result;
+use crate::exempt::{self, Register};
 use crate::finding::{Finding, any_error};
 use crate::manifest::statement::{self, Checked as Checking};
 use crate::manifest::{Digest, STATEMENT, Unit};
@@ -35,6 +37,10 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// What earlier runs found out about the files.
     pub memo: Memo,
+    /// What somebody answers for.
+    pub exemptions: Register,
+    /// The day by which exemptions are judged.
+    pub today: Date,
 }
 
 /// Reads and validates the fleet in a folder. Files that hold secret material stop everything: nothing of them is used.
@@ -42,36 +48,67 @@ pub struct Loaded {
 /// # Errors
 /// The folder is no fleet or cannot be read.
 pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
+    load_on(origin::today(), root, timings)
+}
+
+/// As [`load`], on a day by which exemptions are judged.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_on(today: Date, root: &Path, timings: &mut Timings) -> Result<Loaded> {
     let (source, memo) = timings.step("read", || (source::load(root), memo::load(root)));
     let source = source?;
-    Ok(timings.step("parse", || parse(source, memo)))
+    Ok(timings.step("parse", || parse(source, memo, today)))
 }
 
 /// Validates the files of a fleet that were read from elsewhere than its folder, with what is known of that folder's.
 pub fn loaded(source: Source, root: &Path, timings: &mut Timings) -> Loaded {
+    loaded_on(origin::today(), source, root, timings)
+}
+
+/// As [`loaded`], on a day by which exemptions are judged.
+pub fn loaded_on(today: Date, source: Source, root: &Path, timings: &mut Timings) -> Loaded {
     let memo = memo::load(root);
-    timings.step("parse", || parse(source, memo))
+    timings.step("parse", || parse(source, memo, today))
 }
 
 /// Validates the files of a fleet. What the memo knows held no secrets and was valid.
-fn parse(source: Source, memo: Memo) -> Loaded {
+fn parse(source: Source, memo: Memo, today: Date) -> Loaded {
     let (fleet, mut findings) = config::parse_with(&source, &memo);
+    let (exemptions, faults) = Register::read(&source);
+    findings.extend(faults);
     let files: Vec<(&str, &str)> = source.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let written = |path: &str| !path.starts_with("charts/");
+    // Of charts, their values: the rest is vendored, and held to the record of what was reviewed.
+    let written = |path: &str| !path.starts_with("charts/") || path.ends_with("/values.yaml");
     let known = |path: &str| {
         let slug = path.strip_prefix("tenants/").and_then(|name| name.strip_suffix(".yaml"));
         let text = slug.and_then(|slug| fleet.as_ref()?.texts.get(slug));
         text.is_some_and(|text| memo.value(text).is_some())
     };
-    let leaks: Vec<Finding> = files
-        .par_iter()
-        .filter(|(path, _)| written(path) && !known(path))
-        .flat_map_iter(|(path, text)| leak::findings(path, text))
+    let searched = files.par_iter().filter(|(path, _)| written(path) && !known(path));
+    let leaks: Vec<(&str, Vec<Finding>)> = searched
+        .map(|(path, text)| (*path, leak::findings(path, text)))
+        .filter(|(_, found)| !found.is_empty())
         .collect();
-    let fleet = if leaks.is_empty() { fleet } else { None };
-    findings.extend(leaks);
+    for (path, found) in leaks {
+        // What holds a secret, or what somebody says is none, is searched in every run.
+        memo.forget(&Digest::of(source.text(path).unwrap_or_default().as_bytes()));
+        leak::withhold(&mut findings, source.text(path).unwrap_or_default());
+        findings.extend(found);
+    }
+    exempt::apply(&mut findings, &exemptions, today, &|_| None);
+    let refused = |finding: &Finding| finding.stops() && (is_leak(finding) || exempt::is_fault(finding));
+    let fleet = fleet.filter(|_| !findings.iter().any(refused));
+    if fleet.is_none() {
+        findings.extend(exempt::audit(&findings, &exemptions, today, false));
+    }
     findings.sort();
-    Loaded { source, fleet, findings, memo }
+    Loaded { source, fleet, findings, memo, exemptions, today }
+}
+
+/// Whether a finding is about secret material.
+fn is_leak(finding: &Finding) -> bool {
+    matches!(finding.rule, "secrets/material" | "secrets/suspect")
 }
 
 /// What a render made of a fleet, checked.
@@ -90,6 +127,14 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// As [`Checked::refused`], of a fleet that was read: exemptions that are over are told as well.
+    pub fn undecided(loaded: &Loaded, mut findings: Vec<Finding>, counts: Counts) -> Self {
+        if loaded.fleet.is_some() {
+            findings.extend(exempt::audit(&findings, &loaded.exemptions, loaded.today, false));
+        }
+        Self::refused(findings, counts)
+    }
+
     /// What was refused before any check ran.
     pub fn refused(mut findings: Vec<Finding>, counts: Counts) -> Self {
         findings.sort();
@@ -183,9 +228,17 @@ pub fn check(
         }
     }
     plan::place(&mut findings, plan.fleet, &loaded.source, &loaded.memo);
+    let clusters: BTreeMap<&str, &str> = plan.clusters.iter().flat_map(tenants).collect();
+    let home = |tenant: &str| match (clusters.get(tenant), plan.clusters.as_slice()) {
+        (Some(cluster), _) => Some((*cluster).to_owned()),
+        (None, [only]) => Some(only.cluster.name.to_string()),
+        _ => None,
+    };
+    let answer = |found: &mut [Finding]| exempt::apply(found, &loaded.exemptions, loaded.today, &home);
+    answer(&mut findings);
     let counts = Counts { units: prepared.jobs.len(), rendered: units.len(), kinds: kinds(&units) };
     if any_error(&findings) {
-        return Checked::refused(findings, counts);
+        return Checked::undecided(loaded, findings, counts);
     }
     let touched: BTreeSet<&str> =
         units.iter().map(RenderedUnit::cluster).chain(remove.iter().map(|path| cluster_of(path))).collect();
@@ -196,19 +249,33 @@ pub fn check(
     let units = Arc::new(units);
     let input =
         Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled, memo: &loaded.memo };
-    let mut report = timings.step("check", || check::run(&input));
+    let mut report = timings.step("check", || check::run_exempting(&input, &answer));
     drop(units);
-    let finish = |unit: &RenderedUnit, verdicts: &[Verdict]| stated(unit, plan, verdicts);
+    let exempted = report.exempted.clone();
+    let finish = |unit: &RenderedUnit, verdicts: &[Verdict]| stated(unit, plan, verdicts, &exempted);
     let verified = timings.step("emit", || report.admit(keep, remove, finish));
     findings.extend(report.findings);
+    // Of units that stay nothing is known: what covers only theirs is not called unused.
+    let whole = counts.rendered == counts.units;
+    let said = exempt::audit(&findings, &loaded.exemptions, loaded.today, whole);
+    let verified = verified.filter(|_| !any_error(&said));
+    findings.extend(said);
     findings.sort();
     Checked { findings, verdicts: report.verdicts, verified, counts, acknowledged: Vec::new() }
 }
 
+/// The tenants of a cluster, each with its name.
+fn tenants<'a>(cluster: &'a plan::ClusterPlan<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    cluster.tenants.values().map(|tenant| (tenant.tenant.tenant.slug.as_str(), cluster.cluster.name.as_str()))
+}
+
 /// The unit as bytes, with what was proved about it.
-fn stated(unit: &RenderedUnit, plan: &Plan<'_>, verdicts: &[Verdict]) -> Unit {
+fn stated(unit: &RenderedUnit, plan: &Plan<'_>, verdicts: &[Verdict], exempted: &check::Exempted) -> Unit {
     let mut finished = unit.finish();
-    let checks: Vec<Checking<'_>> = verdicts.iter().map(|one| (one.check, one.proves, one.verdict)).collect();
+    // What is exempted of other units is theirs to say: the bytes of one follow from its own inputs.
+    let own = |check: &str| exempted.get(check).is_some_and(|tenants| tenants.contains(&unit.tenant));
+    let verdict = |one: &Verdict| if one.verdict == "exempted" && !own(one.check) { "passed" } else { one.verdict };
+    let checks: Vec<Checking<'_>> = verdicts.iter().map(|one| (one.check, one.proves, verdict(one))).collect();
     let own = plan.clusters.iter().find(|cluster| names::system_unit(cluster.cluster.name.as_str()) == unit.path);
     let assumptions = own.map(|cluster| check::network::assumptions(plan, cluster)).unwrap_or_default();
     let statement = statement::statement(&finished, VERSION, &checks, &assumptions);

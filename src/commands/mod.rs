@@ -87,6 +87,7 @@ pub fn run(cli: Cli) -> Result<u8> {
                 SchemaKind::Compatibility => Kind::Compatibility,
                 SchemaKind::Rotation => Kind::RotationPolicy,
                 SchemaKind::NetworkClaims => Kind::NetworkClaims,
+                SchemaKind::Exemptions => Kind::Exemptions,
             };
             screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
             exit::OK

@@ -23,7 +23,7 @@ pub fn run(screen: &Screen, args: &RenderArgs) -> Result<u8> {
     let mut timings = Timings::default();
     let bar = screen.progress("rendering");
     let root = &screen.global().fleet;
-    let loaded = fleet::load(root, &mut timings)?;
+    let loaded = fleet::load_on(args.now.unwrap_or_else(super::origin::today), root, &mut timings)?;
     let code = match &args.out {
         Some(out) => into_folder(screen, args, &loaded, out, &mut timings),
         None => into_repository(screen, args, &loaded, root, &mut timings),

@@ -143,6 +143,9 @@ fn enrolment(screen: &Screen, loaded: &Loaded, plan: &Plan<'_>, slug: &str) -> R
     Ok(exit::OK)
 }
 
+/// What runs on the customer's endpoints.
+const INSTALLER: &str = "the agent's package of Wazuh, as its project publishes it";
+
 struct Sheet<'a> {
     tenant: &'a TenantPlan<'a>,
     events: u16,
@@ -179,6 +182,18 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// Where the agents look for their manager, in the words of their configuration.
+    fn configuration(&self) -> String {
+        format!(
+            "<client><server><address>{}</address><port>{}</port><protocol>tcp</protocol></server></client>",
+            self.tenant.hostname, self.events
+        )
+    }
+
+    fn firewall(&self) -> String {
+        format!("outbound TCP {} and {} to the manager; nothing inbound", self.events, self.enrolment)
+    }
+
     fn command(&self) -> String {
         format!("/var/ossec/bin/agent-auth -m {} -p {} -P \"$SECRET\"", self.tenant.hostname, self.enrolment)
     }
@@ -189,6 +204,7 @@ impl<'a> Sheet<'a> {
             "tenant": self.tenant.tenant.tenant.slug, "name": self.tenant.tenant.tenant.display_name,
             "host": self.tenant.hostname, "ports": { "events": self.events, "enrollment": self.enrolment },
             "certificate": self.certificate(), "from": self.from(),
+            "installer": INSTALLER, "configuration": self.configuration(), "firewall": self.firewall(),
             "fetchSecret": self.fetch, "command": self.command(),
         })
     }
@@ -201,33 +217,40 @@ impl<'a> Sheet<'a> {
             ("enrolment", format!("TCP {}", self.enrolment)),
             ("certificate", self.certificate()),
             ("let in from", self.from()),
-            (
-                "firewall",
-                format!("outbound TCP {} and {} to the manager; nothing inbound", self.events, self.enrolment),
-            ),
+            ("firewall", self.firewall()),
+            ("installer", INSTALLER.to_owned()),
         ];
         let fetch = [
             "The enrolment secret never leaves the backend through this program. Whoever may read it fetches it with",
-            "and hands it over by a channel that is made for secrets. Then, on each endpoint:",
+            "and hands it over by a channel that is made for secrets. Then, on each endpoint, enrol the agent:",
+            "and let it send its events there (ossec.conf):",
+            "The agent shows up with the manager within a minute. It holds a key of its own from then on: a rotation of \
+             the secret concerns new agents only.",
         ];
         if markdown {
             let rows: String = rows.iter().map(|(what, value)| format!("| {what} | {value} |\n")).collect();
             let code = |text: &str| format!("```sh\n{text}\n```\n");
             return format!(
-                "# Enrolment of agents: {name}\n\n| what | value |\n| --- | --- |\n{rows}\n{}\n\n{}\n{}\n\n{}",
+                "# Enrolment of agents: {name}\n\n| what | value |\n| --- | --- |\n{rows}\n{}\n\n{}\n{}\n\n{}\n{}\n\n{}\n{}\n",
                 fetch[0],
                 code(&self.fetch),
                 fetch[1],
-                code(&self.command())
+                code(&self.command()),
+                fetch[2],
+                code(&self.configuration()),
+                fetch[3]
             );
         }
         let rows: String = rows.iter().map(|(what, value)| format!("  {what:<12} {value}\n")).collect();
         format!(
-            "Enrolment of agents: {name}\n{rows}\n{}\n  {}\n{}\n  {}\n",
+            "Enrolment of agents: {name}\n{rows}\n{}\n  {}\n{}\n  {}\n{}\n  {}\n{}\n",
             fetch[0],
             self.fetch,
             fetch[1],
-            self.command()
+            self.command(),
+            fetch[2],
+            self.configuration(),
+            fetch[3]
         )
     }
 }

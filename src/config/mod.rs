@@ -152,6 +152,22 @@ pub fn read<T: DeserializeOwned>(path: &str, text: &str, kind: Kind) -> Result<T
     read_as(path, text, kind, |_| ())
 }
 
+/// As [`read`], but the value is brought into the form of today first.
+///
+/// # Errors
+/// Everything that is wrong with it then.
+pub fn read_adapted<T: DeserializeOwned>(
+    path: &str,
+    text: &str,
+    kind: Kind,
+    adapt: impl FnOnce(&mut Value),
+) -> Result<T, Vec<Finding>> {
+    let root = single_document(path, text)?;
+    let mut value = without_nulls(root.to_json());
+    adapt(&mut value);
+    read_value(path, &root, value, kind, |_| ())
+}
+
 /// As [`read`]; `valid` sees the value once its schema holds.
 fn read_as<T: DeserializeOwned>(
     path: &str,
@@ -160,11 +176,21 @@ fn read_as<T: DeserializeOwned>(
     valid: impl FnOnce(&Value),
 ) -> Result<T, Vec<Finding>> {
     let root = single_document(path, text)?;
-    let value = without_nulls(root.to_json());
+    read_value(path, &root, without_nulls(root.to_json()), kind, valid)
+}
+
+/// The value of a file, if it is what its kind allows.
+fn read_value<T: DeserializeOwned>(
+    path: &str,
+    root: &Node,
+    value: Value,
+    kind: Kind,
+    valid: impl FnOnce(&Value),
+) -> Result<T, Vec<Finding>> {
     let mut findings = kind.validate(&value);
     for finding in &mut findings {
         let pointer = finding.path.clone().unwrap_or_default();
-        finding.location = Some(Location::new(path, place_of(&root, &pointer, finding.rule)));
+        finding.location = Some(Location::new(path, place_of(root, &pointer, finding.rule)));
     }
     if !findings.is_empty() {
         return Err(findings);

@@ -24,6 +24,8 @@ pub enum Kind {
     RotationPolicy,
     /// `policies/network-claims.yaml`.
     NetworkClaims,
+    /// `policies/exemptions.yaml`.
+    Exemptions,
 }
 
 /// Version of the config kinds.
@@ -31,8 +33,8 @@ pub const API_VERSION: &str = "tenantry.io/v1";
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Install, Self::Tenant, Self::Compatibility, Self::RotationPolicy, Self::NetworkClaims];
+    pub const ALL: [Self; 6] =
+        [Self::Install, Self::Tenant, Self::Compatibility, Self::RotationPolicy, Self::NetworkClaims, Self::Exemptions];
 
     /// The word in `kind:`.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Compatibility => "Compatibility",
             Self::RotationPolicy => "RotationPolicy",
             Self::NetworkClaims => "NetworkClaims",
+            Self::Exemptions => "Exemptions",
         }
     }
 
@@ -61,12 +64,15 @@ impl Kind {
             LazyLock::new(|| compile::<super::rotation::RotationPolicy>(Kind::RotationPolicy));
         static CLAIMS: LazyLock<(Value, Option<Validator>)> =
             LazyLock::new(|| compile::<crate::network::Claims>(Kind::NetworkClaims));
+        static EXEMPTIONS: LazyLock<(Value, Option<Validator>)> =
+            LazyLock::new(|| compile::<crate::exempt::Exemptions>(Kind::Exemptions));
         match self {
             Self::Install => &INSTALL,
             Self::Tenant => &TENANT,
             Self::Compatibility => &COMPATIBILITY,
             Self::RotationPolicy => &ROTATION,
             Self::NetworkClaims => &CLAIMS,
+            Self::Exemptions => &EXEMPTIONS,
         }
     }
 

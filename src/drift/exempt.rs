@@ -1,23 +1,15 @@
-//! Exemptions: drift that somebody answers for, for a time. They stand in Git and nowhere else.
+//! Exemptions of drift. They stand in Git and nowhere else: nothing that is written on a live object silences anything.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Item, Place, Verdict};
+use super::change::{Class, Item, Place, Verdict};
 use super::desired::{Files, Problem};
-use super::yaml;
+use crate::exempt::of_tree;
+pub use crate::exempt::{Exemption, VerdictName};
 
 /// The file that holds them, in the folder of the cluster.
 pub const FILE: &str = "exemptions.yaml";
-
-/// What the file holds.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    api_version: String,
-    kind: String,
-    exemptions: Vec<Exemption>,
-}
 
 /// The exemptions of a tree; none if it has no such file.
 ///
@@ -31,59 +23,14 @@ pub fn read(files: &dyn Files) -> Result<Vec<Exemption>, Vec<Problem>> {
     }
     let bytes = files.read(FILE).map_err(|reason| vec![problem(1, reason)])?;
     let text = String::from_utf8(bytes).map_err(|_| vec![problem(1, "not UTF-8".to_owned())])?;
-    let documents = yaml::parse(&text).map_err(|error| vec![problem(error.line, error.reason)])?;
-    let [document] = documents.as_slice() else {
-        return Err(vec![problem(1, "it must hold one document".to_owned())]);
-    };
-    let file: File = serde_json::from_str(&document.root.to_string())
-        .map_err(|error| vec![problem(document.line, format!("it is no list of exemptions: {error}"))])?;
-    let mut problems = Vec::new();
-    if (file.api_version.as_str(), file.kind.as_str()) != ("tenantry.io/v1", "DriftExemptions") {
-        problems.push(problem(document.line, "it must be tenantry.io/v1 DriftExemptions".to_owned()));
-    }
-    for (index, exemption) in file.exemptions.iter().enumerate() {
-        let place = format!("exemptions[{index}] {}", exemption.id);
-        problems
-            .extend(exemption.faults().into_iter().map(|fault| problem(document.line, format!("{place}: {fault}"))));
-    }
-    if problems.is_empty() { Ok(file.exemptions) } else { Err(problems) }
-}
-
-/// One exemption.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Exemption {
-    /// Its name in reports.
-    pub id: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// Why it is fine.
-    pub reason: String,
-    /// The last day on which it holds.
-    pub expires: Date,
-    /// The kind: `NetworkPolicy`, or `cilium.io/CiliumNetworkPolicy`.
-    pub kind: String,
-    /// The object's name; `*` stands for any text.
-    pub name: String,
-    /// The object's namespace, likewise; without it any, and objects of the cluster.
-    #[serde(default)]
-    pub namespace: Option<String>,
-    /// The field and all below it; without it every difference of the object.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Only this kind of difference.
-    #[serde(default)]
-    pub verdict: Option<VerdictName>,
-}
-
-/// A verdict, as an exemption names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // the names of [`Verdict`]
-pub enum VerdictName {
-    Changed,
-    Missing,
-    Added,
+    of_tree(FILE, &text).map_err(|findings| {
+        let said = |finding: crate::finding::Finding| {
+            let line = finding.location.as_ref().map_or(1, |place| place.line);
+            let expected = finding.expected.map(|expected| format!(": expected {expected}")).unwrap_or_default();
+            problem(line, format!("{}{expected}", finding.message))
+        };
+        findings.into_iter().map(said).collect()
+    })
 }
 
 /// What became of an exemption in a run.
@@ -125,86 +72,53 @@ pub enum ExemptionState {
 pub fn apply(items: &mut [Item], exemptions: &[Exemption], today: Date, whole: bool) -> Vec<ExemptionUse> {
     let mut uses = Vec::new();
     for exemption in exemptions {
-        let state = if exemption.expires < today {
-            ExemptionState::Expired { on: exemption.expires }
+        let state = if exemption.is_over(today) {
+            ExemptionState::Expired { on: exemption.last_day() }
         } else {
-            let covered = items.iter_mut().filter(|item| exemption.covers(item));
-            let covered: usize = covered.map(|item| item.exemption = Some(exemption.id.clone())).count();
+            let covered = items.iter_mut().filter(|item| covers(exemption, item));
+            let covered: usize = covered.map(|item| item.exemption = Some(exemption.id.to_string())).count();
             match covered {
                 0 if !whole => continue,
                 0 => ExemptionState::Unused,
                 items => ExemptionState::Used { items },
             }
         };
-        let Exemption { id, owner, reason, .. } = exemption.clone();
+        let text = |text: &crate::config::types::Text| text.to_string();
+        let (id, owner, reason) = (text(&exemption.id), text(&exemption.owner), text(&exemption.reason));
         uses.push(ExemptionUse { id, owner, reason, state });
     }
     uses
 }
 
-impl Exemption {
-    /// What is wrong with it, in words; empty if nothing is.
-    pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (field, value) in [("id", &self.id), ("owner", &self.owner), ("reason", &self.reason), ("kind", &self.kind)]
-        {
-            if value.trim().is_empty() {
-                faults.push(format!("{field} is empty"));
-            }
-        }
-        if self.kind.contains('*') {
-            faults.push("kind must be one kind".to_owned());
-        }
-        let any = |pattern: &str| pattern.chars().all(|c| c == '*');
-        if any(&self.name) && self.namespace.as_deref().is_none_or(any) && self.path.is_none() {
-            faults.push("it exempts every object of the kind: name an object, a namespace or a path".to_owned());
-        }
-        faults
-    }
-
-    fn covers(&self, item: &Item) -> bool {
-        let kind = match self.kind.split_once('/') {
-            Some((group, kind)) => item.object.gvk.group == group && item.object.gvk.kind == kind,
-            None => item.object.gvk.kind == self.kind,
-        };
-        let verdict = self.verdict.is_none_or(|verdict| match verdict {
-            VerdictName::Changed => matches!(item.verdict, Verdict::Changed | Verdict::Reordered),
-            VerdictName::Missing => item.verdict == Verdict::Missing,
-            VerdictName::Added => item.verdict == Verdict::Added,
-        });
-        let namespace = match (&self.namespace, &item.object.namespace) {
-            (None, _) => true,
-            (Some(pattern), Some(namespace)) => matches(pattern, namespace),
-            (Some(_), None) => false,
-        };
-        kind && verdict && namespace && matches(&self.name, &item.object.name) && self.covers_path(&item.path)
-    }
-
-    fn covers_path(&self, path: &str) -> bool {
-        let Some(prefix) = &self.path else { return true };
-        path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    }
+fn covers(exemption: &Exemption, item: &Item) -> bool {
+    let verdict = exemption.verdict.is_none_or(|verdict| match verdict {
+        VerdictName::Changed => matches!(item.verdict, Verdict::Changed | Verdict::Reordered),
+        VerdictName::Missing => item.verdict == Verdict::Missing,
+        VerdictName::Added => item.verdict == Verdict::Added,
+    });
+    let object = &item.object;
+    let (group, kind) = (Some(object.gvk.group.as_str()), object.gvk.kind.as_str());
+    verdict
+        && exemption.names(rule(item.class))
+        && exemption.covers_object(group, kind, object.namespace.as_deref(), &object.name)
+        && exemption.covers_path(&item.path)
 }
 
-/// Whether a text fits a pattern in which `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let middle: Vec<&str> = parts.collect();
-    let Some((last, middle)) = middle.split_last() else { return rest.is_empty() };
-    let mut rest = rest;
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
+/// The rule that a difference of a class breaks.
+pub fn rule(class: Class) -> &'static str {
+    match class {
+        Class::Widening => "drift/widening",
+        Class::Tightening => "drift/tightening",
+        Class::Neutral => "drift/neutral",
+        Class::Missing => "drift/missing",
+        Class::Terminating => "drift/terminating",
+        Class::ImmutableMismatch => "drift/immutable-mismatch",
     }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::change::{Class, Severity};
+    use super::super::change::Severity;
     use super::super::kind::{Gvk, ObjectRef};
     use super::*;
 
@@ -233,7 +147,7 @@ mod tests {
     }
 
     fn exemption(changes: serde_json::Value) -> Exemption {
-        let mut json = serde_json::json!({"id": "e", "owner": "o", "reason": "r", "expires": "2026-06-30",
+        let mut json = serde_json::json!({"id": "e", "rule": "drift/*", "owner": "o", "reason": "r", "expires": "2026-06-30",
             "kind": "NetworkPolicy", "name": "default-deny"});
         for (key, value) in changes.as_object().unwrap() {
             json[key] = value.clone();
@@ -256,6 +170,7 @@ mod tests {
             json!({"namespace": "tenant-*"}),
             json!({"name": "*-deny", "path": "spec.ingress"}),
             json!({"kind": "networking.k8s.io/NetworkPolicy", "verdict": "added"}),
+            json!({"rule": "drift/widening"}),
         ] {
             assert_eq!(state(changes.clone(), "2026-06-30"), (used.clone(), false), "{changes}");
         }
@@ -266,6 +181,7 @@ mod tests {
             json!({"path": "spec.ingress[1].from"}),
             json!({"kind": "cilium.io/NetworkPolicy"}),
             json!({"verdict": "missing"}),
+            json!({"rule": "drift/tightening"}),
         ] {
             assert_eq!(state(changes.clone(), "2026-06-30"), (ExemptionState::Unused, true), "{changes}");
         }
@@ -274,25 +190,20 @@ mod tests {
     }
 
     #[test]
-    fn one_that_exempts_everything_is_refused() {
-        use serde_json::json;
-        assert_eq!(exemption(json!({})).faults(), Vec::<String>::new());
-        for changes in
-            [json!({"name": "*"}), json!({"owner": " "}), json!({"kind": "*"}), json!({"name": "**", "namespace": "*"})]
-        {
-            assert!(!exemption(changes.clone()).faults().is_empty(), "{changes}");
-        }
-        assert!(exemption(json!({"name": "*", "namespace": "tenant-acme"})).faults().is_empty());
-    }
-
-    #[test]
     fn the_file_is_read_whole_or_refused() {
-        let head = "apiVersion: tenantry.io/v1\nkind: DriftExemptions\nexemptions:\n";
-        let good = "- {id: a, owner: o, reason: r, expires: 2026-06-30, kind: NetworkPolicy, name: x}\n";
+        let head = "apiVersion: tenantry.io/v1\nkind: Exemptions\nexemptions:\n";
+        let good = "- {id: a, rule: drift/*, owner: o, reason: r, expires: 2026-06-30, kind: NetworkPolicy, name: x}\n";
         let read = |text: String| read(&std::collections::BTreeMap::from([(FILE.to_owned(), text.into_bytes())]));
         assert_eq!(super::read(&std::collections::BTreeMap::new()), Ok(Vec::new()));
         assert_eq!(read(format!("{head}{good}")).map(|all| all.len()), Ok(1));
+        // Trees of before the rules were named.
+        let earlier = format!("{head}{good}").replace("kind: Exemptions", "kind: DriftExemptions");
+        assert_eq!(read(earlier.replace("rule: drift/*, ", "")).map(|all| all.len()), Ok(1));
         for broken in [
+            format!("{head}{}", good.replace("rule: drift/*, ", "")),
+            format!("{head}{}", good.replace("drift/*", "network/*")),
+            format!("{head}{}", good.replace("drift/*", "drift/unread")),
+            format!("{head}{}", good.replace("name: x", "name: x, file: install.yaml")),
             format!("{head}{good}{}", good.replace("name: x", "name: '*'")),
             format!("{head}{}", good.replace("owner: o, ", "")),
             format!("{head}{}", good.replace("2026-06-30", "soon")),

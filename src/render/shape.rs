@@ -29,6 +29,8 @@ pub struct Shape {
     /// Bytes of the text between the holes.
     length: usize,
     suspect: bool,
+    /// Holes in fields for credentials, each with the key of its field.
+    guarded: Vec<(usize, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,7 +99,9 @@ impl Shape {
         let suspect = documents.iter().any(|document| is_suspect(&document.pieces));
         let pieces = documents.iter().flat_map(|document| &document.pieces);
         let length = pieces.map(|piece| if let Piece::Text(text) = piece { text.len() } else { 0 }).sum();
-        Ok(Self { documents, length, suspect })
+        let mut guarded = Vec::new();
+        documents.iter().for_each(|document| guard(&document.value, &mut guarded));
+        Ok(Self { documents, length, suspect, guarded })
     }
 
     /// About how many bytes the text takes with these values, so that it need not grow.
@@ -152,6 +156,15 @@ impl Shape {
     pub fn is_suspect(&self) -> bool {
         self.suspect
     }
+
+    /// Whether a value looks like a secret because of the field that it stands in.
+    pub fn is_suspect_with(&self, values: &[Held]) -> bool {
+        let holds = |(hole, key): &(usize, String)| {
+            let text = values.get(*hole).and_then(|value| AsRef::<Value>::as_ref(value).as_str());
+            text.is_some_and(|text| leak::in_field(key, text))
+        };
+        self.guarded.iter().any(holds)
+    }
 }
 
 impl Identity {
@@ -187,6 +200,22 @@ fn is_suspect(pieces: &[Piece]) -> bool {
         Piece::Hole(..) => None,
     });
     !leak::find(&texts.collect::<Vec<_>>().join("\n")).is_empty()
+}
+
+/// Collects the holes that stand in fields for credentials.
+fn guard(value: &Value, guarded: &mut Vec<(usize, String)>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| guard(item, guarded)),
+        Value::Object(map) => {
+            for (key, text) in leak::fields(map) {
+                if let Some(hole) = hole(text).filter(|_| leak::is_for_credentials(key)) {
+                    guarded.push((hole, key.to_owned()));
+                }
+            }
+            map.values().for_each(|item| guard(item, guarded));
+        }
+        _ => {}
+    }
 }
 
 /// Collects canonical text, and a hole wherever the emitter meets one.

@@ -12,7 +12,7 @@ const KEPT: usize = 10;
 /// One line a finding, at most ten of a kind: the last of ten says how many more there are.
 pub fn github(report: &Report) -> String {
     let mut out = String::new();
-    let worst = worst_first(&report.findings);
+    let worst = worst_first(report.active());
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         let of: Vec<&&Finding> = worst.iter().filter(|finding| finding.severity == severity).collect();
         let shown = if of.len() > KEPT { KEPT - 1 } else { of.len() };

@@ -12,7 +12,7 @@ use crate::secrets::leak;
 /// The report as JSON, with a final newline. Places that no file has are shown at `install.yaml`.
 pub fn gitlab(report: &Report) -> String {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let issues = worst_first(&report.findings).into_iter().map(|finding| {
+    let issues = worst_first(report.active()).into_iter().map(|finding| {
         // GitLab drops all but one of the issues with the same fingerprint.
         let print = fingerprint(finding);
         let number = seen.entry(print.clone()).and_modify(|count| *count += 1).or_insert(0);

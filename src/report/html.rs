@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use tera::{Context, Tera};
 
 use super::Report;
-use super::order::{counted, word, worst_first};
+use super::order::{answered, counted, word, worst_first};
 use crate::finding::{Finding, Severity};
 use crate::secrets::leak;
 
 /// The page.
 pub fn html(report: &Report, version: &str) -> String {
-    let findings: Vec<_> = worst_first(&report.findings).into_iter().map(shown).collect();
+    let exempted = worst_first(report.exempted().map(|(finding, _)| finding));
+    let findings: Vec<_> = worst_first(report.active()).into_iter().chain(exempted).map(shown).collect();
     let tenants: BTreeSet<&str> = report.findings.iter().filter_map(|finding| finding.tenant.as_deref()).collect();
     let rules: BTreeSet<&str> = report.findings.iter().map(|finding| finding.rule).collect();
     let severities = [Severity::Error, Severity::Warning, Severity::Info];
@@ -20,6 +21,10 @@ pub fn html(report: &Report, version: &str) -> String {
     let summary = match errors + warnings {
         0 => "nothing found".to_owned(),
         _ => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    };
+    let summary = match report.exempted().count() {
+        0 => summary,
+        count => format!("{summary}, {count} exempted"),
     };
     let mut context = Context::new();
     context.insert("command", report.command);
@@ -53,7 +58,8 @@ pub(super) fn style() -> &'static str {
 fn shown(finding: &Finding) -> serde_json::Value {
     let masked = |text: &Option<String>| text.as_deref().map(leak::mask).unwrap_or_default();
     serde_json::json!({
-        "severity": word(finding.severity),
+        "severity": if finding.exempted.is_some() { "exempted" } else { word(finding.severity) },
+        "answered": finding.exempted.as_deref().map(answered).unwrap_or_default(),
         "rule": finding.rule,
         "tenant": masked(&finding.tenant),
         "place": finding.location.as_ref().map(|place| leak::mask(&place.to_string())).unwrap_or_default(),

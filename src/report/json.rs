@@ -17,9 +17,11 @@ pub fn json(report: &Report, version: &str) -> String {
             "errors": report.count(Severity::Error),
             "warnings": report.count(Severity::Warning),
             "infos": report.count(Severity::Info),
+            "exempted": report.exempted().count(),
         },
         "checks": report.verdicts,
-        "findings": report.findings,
+        "findings": report.active().collect::<Vec<_>>(),
+        "exempted": report.exempted().map(|(finding, _)| finding).collect::<Vec<_>>(),
     });
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     format!("{}\n", leak::mask(&text))

@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite, XmlString};
 
 use super::Report;
-use super::order::{sentence, worst_first};
+use super::order::{answered, sentence, worst_first};
 use crate::finding::{Class, Finding, Severity};
 use crate::secrets::leak;
 
@@ -14,7 +14,7 @@ pub fn junit(report: &Report) -> String {
         let mut suite = TestSuite::new("checks");
         for verdict in &report.verdicts {
             let status = match verdict.verdict {
-                "passed" => TestCaseStatus::success(),
+                "passed" | "exempted" => TestCaseStatus::success(),
                 "not-checked" => failed(NonSuccessKind::Error, verdict.reason.as_deref().unwrap_or_default()),
                 _ => failed(NonSuccessKind::Failure, verdict.proves),
             };
@@ -35,17 +35,23 @@ fn failed(kind: NonSuccessKind, message: &str) -> TestCaseStatus {
     status
 }
 
+fn skipped(finding: &Finding) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(match &finding.exempted {
+        Some(exempted) => format!("{} ({})", leak::mask(&finding.message), answered(exempted)),
+        None => leak::mask(&finding.message),
+    });
+    status
+}
+
 fn case(finding: &Finding) -> TestCase {
     let place = finding.location.as_ref().map(|place| format!(" {place}")).unwrap_or_default();
     let object = finding.object.as_ref().map(|object| format!(" {object}")).unwrap_or_default();
     let mut status = match (finding.severity, finding.class) {
+        _ if finding.exempted.is_some() => skipped(finding),
         (Severity::Error, Class::Incomplete) => failed(NonSuccessKind::Error, &finding.message),
         (Severity::Error, _) => failed(NonSuccessKind::Failure, &finding.message),
-        _ => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(leak::mask(&finding.message));
-            status
-        }
+        _ => skipped(finding),
     };
     status.set_type(finding.rule);
     status.set_description(sentence(finding));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Report;
-use super::order::{counted, cut, sentence, word, worst_first};
+use super::order::{counted, cut, exemptions, sentence, word, worst_first};
 use crate::finding::{Finding, Severity};
+use crate::secrets::leak;
 
 /// Most characters of a comment on GitHub.
 pub const MOST: usize = 65_536;
@@ -18,8 +19,9 @@ const LAST: usize = 200;
 pub fn markdown(report: &Report) -> String {
     let mut out = format!("## {} `tenantry {}`: {}\n", sign(report), report.command, summary(report));
     verdicts(report, &mut out);
-    let groups = groups(&report.findings);
-    let (mut length, mut left) = (out.chars().count(), report.findings.len());
+    exempted(report, &mut out);
+    let groups = groups(report);
+    let (mut length, mut left) = (out.chars().count(), report.active().count());
     for ((severity, rule), findings) in groups {
         let count = findings.len();
         let mut head = format!("\n### {} `{rule}`: {}\n\n", word(severity), counted(count, "finding"));
@@ -48,10 +50,14 @@ fn sign(report: &Report) -> &'static str {
 
 fn summary(report: &Report) -> String {
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+    let exempted = match report.exempted().count() {
+        0 => String::new(),
+        count => format!(", {count} exempted"),
+    };
     if errors + warnings == 0 {
-        return "nothing found".into();
+        return format!("nothing found{exempted}");
     }
-    format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))
+    format!("{}, {}{exempted}", counted(errors, "error"), counted(warnings, "warning"))
 }
 
 fn verdicts(report: &Report, out: &mut String) {
@@ -66,10 +72,31 @@ fn verdicts(report: &Report, out: &mut String) {
     }
 }
 
+/// Most exemptions that are shown one by one.
+const EXEMPTIONS: usize = 20;
+
+/// What somebody answers for, by exemption.
+fn exempted(report: &Report, out: &mut String) {
+    let all = exemptions(report);
+    if all.is_empty() {
+        return;
+    }
+    out.push_str("\n| exemption | owner | until | findings | reason |\n| --- | --- | --- | --- | --- |\n");
+    for (exempted, count, rules) in all.iter().take(EXEMPTIONS) {
+        let text = |text: &str| escape(&cut(&leak::mask(text), 200));
+        let (id, owner, reason) = (code(&cut(&exempted.id, 200)), text(&exempted.owner), text(&exempted.reason));
+        let rules = cut(&rules.join(", "), LINE);
+        let _ = writeln!(out, "| {id} | {owner} | {} | {count} of {rules} | {reason} |", exempted.expires);
+    }
+    if all.len() > EXEMPTIONS {
+        let _ = writeln!(out, "\n{} more exemptions are in the JSON and HTML reports.", all.len() - EXEMPTIONS);
+    }
+}
+
 /// Findings by severity and rule, worst first.
-fn groups(findings: &[Finding]) -> Vec<((Severity, &'static str), Vec<&Finding>)> {
+fn groups(report: &Report) -> Vec<((Severity, &'static str), Vec<&Finding>)> {
     let mut groups: BTreeMap<(std::cmp::Reverse<Severity>, &'static str), Vec<&Finding>> = BTreeMap::new();
-    for finding in worst_first(findings) {
+    for finding in worst_first(report.active()) {
         groups.entry((std::cmp::Reverse(finding.severity), finding.rule)).or_default().push(finding);
     }
     groups.into_iter().map(|((severity, rule), findings)| ((severity.0, rule), findings)).collect()

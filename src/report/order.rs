@@ -1,12 +1,15 @@
 //! What the formats share: worst first, one line that says what a finding says, and an id that survives edits.
 
-use crate::finding::{Finding, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Report;
+use crate::finding::{Exempted, Finding, Severity};
 use crate::manifest::Digest;
 use crate::secrets::leak;
 
 /// The findings, worst first; of the same severity, in the order of the report (by place).
-pub fn worst_first(findings: &[Finding]) -> Vec<&Finding> {
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
+pub fn worst_first<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<&'a Finding> {
+    let mut sorted: Vec<&Finding> = findings.into_iter().collect();
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     sorted
 }
@@ -20,6 +23,23 @@ pub fn sentence(finding: &Finding) -> String {
         }
     }
     leak::mask(&text)
+}
+
+/// What is exempted: by exemption, how many findings of which rules.
+pub fn exemptions(report: &Report) -> Vec<(&Exempted, usize, Vec<&'static str>)> {
+    let mut by_id: BTreeMap<&str, (&Exempted, usize, BTreeSet<&'static str>)> = BTreeMap::new();
+    for (finding, exempted) in report.exempted() {
+        let (_, count, rules) = by_id.entry(exempted.id.as_str()).or_insert((exempted, 0, BTreeSet::new()));
+        *count += 1;
+        rules.insert(finding.rule);
+    }
+    by_id.into_values().map(|(exempted, count, rules)| (exempted, count, rules.into_iter().collect())).collect()
+}
+
+/// Who answers for a finding, until when and why.
+pub fn answered(exempted: &Exempted) -> String {
+    let Exempted { id, owner, reason, expires } = exempted;
+    leak::mask(&format!("exempted by {id} of {owner} until {expires}: {reason}"))
 }
 
 /// An id of the finding that stays when lines move: it follows from what is said of what, not from where it stands.

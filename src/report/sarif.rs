@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::Report;
-use super::order::{fingerprint, sentence, worst_first};
+use super::order::{answered, fingerprint, sentence, worst_first};
 use crate::finding::{Class, Finding, Severity};
 use crate::rules;
 use crate::secrets::leak;
@@ -22,7 +22,8 @@ pub fn sarif(report: &Report, version: &str) -> String {
     let shown = &worst[..worst.len().min(MOST)];
     let mut rules: BTreeMap<&str, usize> = shown.iter().map(|finding| (finding.rule, 0)).collect();
     rules.values_mut().enumerate().for_each(|(number, index)| *index = number);
-    let results: Vec<Value> = shown.iter().map(|finding| result(finding, rules[finding.rule])).collect();
+    let suppresses = report.exempted().next().is_some();
+    let results: Vec<Value> = shown.iter().map(|finding| result(finding, rules[finding.rule], suppresses)).collect();
     let rules: Vec<Value> = rules.keys().map(|rule| descriptor(rule)).collect();
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -54,7 +55,7 @@ fn descriptor(id: &str) -> Value {
     })
 }
 
-fn result(finding: &Finding, rule: usize) -> Value {
+fn result(finding: &Finding, rule: usize, suppresses: bool) -> Value {
     let mut result = json!({
         "ruleId": finding.rule,
         "ruleIndex": rule,
@@ -67,6 +68,13 @@ fn result(finding: &Finding, rule: usize) -> Value {
         "partialFingerprints": { "tenantry/v1": fingerprint(finding) },
         "properties": properties(finding),
     });
+    // The standard: of a run in which anything is suppressed, every result says whether it is.
+    if let Some(exempted) = &finding.exempted {
+        result["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": answered(exempted) }]);
+    } else if suppresses {
+        result["suppressions"] = json!([]);
+    }
     if let Some(place) = &finding.location {
         let mut region = json!({ "startLine": place.line, "startColumn": place.column });
         if place.length > 0 {
@@ -120,6 +128,20 @@ mod tests {
         assert_eq!(place["region"], json!({ "startLine": 3, "startColumn": 5, "endColumn": 9 }));
         assert_eq!(first["properties"], json!({ "tenant": "acme", "path": "/a/b" }));
         assert_eq!(run["invocations"][0]["executionSuccessful"], true);
+    }
+
+    #[test]
+    fn what_is_exempted_is_suppressed_with_its_reason() {
+        let findings = vec![
+            crate::report::tests::exempted(Finding::error("policy/unbound", Class::Check, "a")),
+            Finding::warning("plan/misp", "b"),
+        ];
+        let value: Value = serde_json::from_str(&sarif(&Report { findings, ..Report::default() }, "0")).unwrap();
+        let results = &value["runs"][0]["results"];
+        assert_eq!(results[0]["suppressions"][0]["status"], "accepted");
+        let why = results[0]["suppressions"][0]["justification"].as_str().unwrap();
+        assert_eq!(why, "exempted by e of o@example.com until 2026-06-30: because");
+        assert_eq!(results[1]["suppressions"], json!([]));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The report for a terminal: each finding with the line that it is about.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Report;
-use super::order::counted;
+use super::order::{answered, counted, exemptions};
 use crate::finding::{Finding, Location, Severity};
 use crate::secrets::leak;
 use crate::source::Source;
@@ -39,12 +40,13 @@ pub fn text(report: &Report, source: &Source, style: Style, detail: Detail) -> S
         Style::Coloured => Renderer::styled(),
     };
     let mut out = String::new();
+    let lines = Covered::default();
     let mut folded: BTreeMap<(Severity, &str), Vec<&Finding>> = BTreeMap::new();
-    for finding in &report.findings {
+    for finding in report.active() {
         let same = folded.entry((finding.severity, finding.rule)).or_default();
         same.push(finding);
         if detail == Detail::Every || finding.severity == Severity::Error || same.len() <= SHOWN.0 {
-            let _ = writeln!(out, "{}\n", one(finding, source, &renderer));
+            let _ = writeln!(out, "{}\n", one(finding, &lines, source, &renderer));
         }
     }
     if detail == Detail::Folded {
@@ -53,11 +55,44 @@ pub fn text(report: &Report, source: &Source, style: Style, detail: Detail) -> S
             let _ = writeln!(out, "{}\n", rest(rule, &same[SHOWN.0..]));
         }
     }
+    exempted(report, detail, &mut out);
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
-    if errors + warnings > 0 {
-        let _ = writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+    let exempted = report.exempted().count();
+    if errors + warnings + exempted > 0 {
+        let also = if exempted > 0 { format!(", {exempted} exempted") } else { String::new() };
+        let _ = writeln!(out, "{}, {}{also}", counted(errors, "error"), counted(warnings, "warning"));
     }
     out
+}
+
+/// What somebody answers for: a line an exemption, and each finding if every one is to be shown.
+fn exempted(report: &Report, detail: Detail, out: &mut String) {
+    for (exempted, count, rules) in exemptions(report) {
+        let _ = writeln!(out, "{} of {}: {}", counted(count, "finding"), rules.join(", "), answered(exempted));
+        let own = report.exempted().filter(|(_, one)| detail == Detail::Every && one.id == exempted.id);
+        for (finding, _) in own {
+            let place = finding.location.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            let _ = writeln!(out, "  {place}{}", leak::mask(&finding.message));
+        }
+        out.push('\n');
+    }
+}
+
+/// Files with their secrets covered, each covered once. A file is covered as a whole: what a line holds may show only by
+/// the lines before it.
+#[derive(Default)]
+struct Covered(RefCell<BTreeMap<String, Vec<String>>>);
+
+impl Covered {
+    /// A line of a file; secrets are covered, and their length stays, so that columns still fit.
+    fn line(&self, source: &Source, place: &Location) -> Option<String> {
+        let mut files = self.0.borrow_mut();
+        if !files.contains_key(&place.file) {
+            let covered = leak::cover(source.text(&place.file)?);
+            files.insert(place.file.clone(), covered.lines().map(|line| line.replace('\t', " ")).collect());
+        }
+        files.get(&place.file)?.get(place.line.checked_sub(1)? as usize).cloned()
+    }
 }
 
 /// Warnings that are not shown: how many, and of whom.
@@ -71,7 +106,7 @@ fn rest(rule: &str, more: &[&Finding]) -> String {
     format!("... and {} more of {rule}{names} (-v shows each)", more.len())
 }
 
-fn one(finding: &Finding, source: &Source, renderer: &Renderer) -> String {
+fn one(finding: &Finding, lines: &Covered, source: &Source, renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -80,7 +115,7 @@ fn one(finding: &Finding, source: &Source, renderer: &Renderer) -> String {
     let title = leak::mask(&finding.message);
     let label = leak::mask(&label(finding));
     let title = level.primary_title(title.as_str()).id(finding.rule);
-    let line = finding.location.as_ref().and_then(|place| Some((place, line_of(source, place)?)));
+    let line = finding.location.as_ref().and_then(|place| Some((place, lines.line(source, place)?)));
     let mut group = match (&line, &finding.location) {
         (Some((place, line)), _) => {
             let span = span_in(line, place);
@@ -116,12 +151,6 @@ fn label(finding: &Finding) -> String {
         (None, Some(found)) => format!("found {found}"),
         (None, None) => String::new(),
     }
-}
-
-/// The line of the source, secrets covered; their length stays, so that columns still fit.
-fn line_of(source: &Source, place: &Location) -> Option<String> {
-    let line = source.text(&place.file)?.lines().nth(place.line.checked_sub(1)? as usize)?;
-    Some(leak::cover(line).replace('\t', " "))
 }
 
 /// The place as bytes of its line.

@@ -16,7 +16,7 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 15] = [
+static FAMILIES: [(&str, &str, &str); 16] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
@@ -29,6 +29,7 @@ static FAMILIES: [(&str, &str, &str); 15] = [
     ("secrets", "Secrets", include_str!("table/secrets.yaml")),
     ("access", "Access", include_str!("table/access.yaml")),
     ("network", "The network", include_str!("table/network.yaml")),
+    ("exempt", "Exemptions", include_str!("table/exempt.yaml")),
     ("drift", "Drift", include_str!("table/drift.yaml")),
     ("diff", "Differences", include_str!("table/diff.yaml")),
     ("verify", "Verification", include_str!("table/verify.yaml")),
@@ -57,6 +58,20 @@ pub struct Rule {
     pub fix: String,
     /// A finding as it is shown.
     pub example: String,
+    /// Why nobody may exempt its findings, if that is so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub never_exempt: String,
+}
+
+impl Rule {
+    /// Why its findings can never be exempted; none if they can. Invalid input and what could not be checked never can.
+    pub fn never(&self) -> Option<&str> {
+        match self.class.as_str() {
+            "invalid" => Some("what is invalid cannot be understood, so nobody can answer for it"),
+            "incomplete" => Some("what was not checked is not known, so nobody can answer for it"),
+            _ => Some(self.never_exempt.as_str()).filter(|why| !why.is_empty()),
+        }
+    }
 }
 
 fn error() -> String {
@@ -123,6 +138,7 @@ mod tests {
                     assert!(["error", "warning", "info"].contains(&severity), "{}: {severity}", rule.id);
                 }
                 assert!(!rule.title.ends_with('.') && rule.what.ends_with('.'), "{}: titles are no sentences", rule.id);
+                assert!(!rule.never_exempt.ends_with('.'), "{}: a reason is a part of a sentence", rule.id);
                 assert!(rule.why.ends_with('.') && rule.fix.ends_with('.'), "{}: a sentence ends with a dot", rule.id);
             }
         }

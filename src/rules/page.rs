@@ -31,6 +31,7 @@ pub fn text(rule: &Rule) -> String {
         let _ = write!(out, "\n{title}\n{}", wrapped(body, "  "));
     }
     let _ = writeln!(out, "\nExample\n  {}", rule.example.trim_end());
+    let _ = write!(out, "\nExemptions\n{}", wrapped(&exemptions(rule), "  "));
     out
 }
 
@@ -43,15 +44,25 @@ pub fn page(rule: &Rule) -> String {
 
 /// The rule as Markdown without links.
 pub fn markdown(rule: &Rule) -> String {
-    let Rule { id, class, severity, title, what, why, fix, example } = rule;
+    let Rule { id, class, severity, title, what, why, fix, example, never_exempt: _ } = rule;
     let code = exit(rule);
     let mut out = format!("# {id}: {title}\n\n| class | severity | exit code |\n| --- | --- | --- |\n");
     let _ = write!(out, "| {class} | {severity} | {code} |\n\n");
     for (title, body) in [("What", what), ("Why", why), ("How to fix", fix)] {
         let _ = write!(out, "## {title}\n\n{}\n", wrapped(body, ""));
     }
-    let _ = write!(out, "## Example\n\n```text\n{}\n```\n", example.trim_end());
+    let _ = write!(out, "## Example\n\n```text\n{}\n```\n\n", example.trim_end());
+    let _ = write!(out, "## Exemptions\n\n{}", wrapped(&exemptions(rule), ""));
     out
+}
+
+/// Whether its findings can be exempted, and where.
+fn exemptions(rule: &Rule) -> String {
+    match (rule.never(), rule.id.starts_with("drift/")) {
+        (Some(why), _) => format!("Never: {why}."),
+        (None, true) => "In `clusters/<cluster>/exemptions.yaml` of the output repository.".to_owned(),
+        (None, false) => "In `policies/exemptions.yaml`, for a time, by object or file.".to_owned(),
+    }
 }
 
 /// The table of all rules.

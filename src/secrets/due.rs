@@ -22,7 +22,7 @@ pub enum Due {
     Overdue,
     /// It ends soon: within `rotateBefore`, or the last tenth.
     Soon,
-    /// The files do not say how old it is.
+    /// The files do not say how old it is, or name a day that is still to come.
     Unrecorded,
     /// It may live on.
     Fine,
@@ -89,7 +89,10 @@ pub fn age(fleet: &Fleet, entry: &Entry<'_>, today: Date) -> Age {
     let Some(life) = life.filter(|_| !rotates_itself(entry.origin)) else {
         return Age { version, since, ends: None, due: Due::Automatic };
     };
-    let Some(day) = since else { return Age { version, since, ends: None, due: Due::Unrecorded } };
+    // A day that is still to come is a slip of the pen: it would keep the Secret from ever being due.
+    let Some(day) = since.filter(|day| *day <= today) else {
+        return Age { version, since, ends: None, due: Due::Unrecorded };
+    };
     let before = rule.and_then(|rule| rule.rotate_before.as_ref()).map(|span| span.seconds().div_ceil(DAY));
     let ends = after(day, life);
     let warned = after(day, life.saturating_sub(before.unwrap_or(life.div_ceil(10))));
@@ -122,4 +125,101 @@ fn recorded(fleet: &Fleet, entry: &Entry<'_>) -> (u32, Option<Date>) {
 fn after(day: Date, days: u64) -> Date {
     let span = jiff::Span::new().try_days(i64::try_from(days).unwrap_or(i64::MAX));
     span.ok().and_then(|span| day.checked_add(span).ok()).unwrap_or(Date::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::secrets::rows;
+    use crate::source::Source;
+
+    /// The age of a Secret on a day, in a fleet where fenwick (standard) or borealis (regulated) has these lines.
+    fn aged(slug: &str, lines: &str, name: &str, today: &str) -> Age {
+        let mut source = crate::render::tests::source();
+        let file = config::tenant_file(slug);
+        let text = source.files.get_mut(&file).unwrap();
+        if let Some(at) = text.find("\nsecrets:") {
+            text.truncate(at + 1);
+        }
+        text.push_str(lines);
+        of(&source, slug, name, today)
+    }
+
+    fn of(source: &Source, slug: &str, name: &str, today: &str) -> Age {
+        let (fleet, findings) = config::parse(source);
+        let fleet = fleet.unwrap_or_else(|| panic!("{findings:#?}"));
+        let (plan, findings) = crate::plan::plan(&fleet, source);
+        let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
+        let tenant = plan.clusters.iter().find_map(|cluster| cluster.tenants.get(slug)).unwrap();
+        let entry = rows::of_tenant(tenant).find(|entry| entry.row.backend_name == name).unwrap();
+        age(&fleet, &entry, today.parse().unwrap())
+    }
+
+    fn rotated(day: &str) -> String {
+        format!("secrets:\n  wazuh-bootstrap: {{ version: 2, rotated: {day} }}\n")
+    }
+
+    fn due(day: &str, today: &str) -> Due {
+        aged("fenwick", &rotated(day), "wazuh-bootstrap", today).due
+    }
+
+    /// Administrators' passwords live 180 days; the last tenth is a warning.
+    #[test]
+    fn a_life_ends_behind_its_last_day() {
+        let age = aged("fenwick", &rotated("2026-01-01"), "wazuh-bootstrap", "2026-06-30");
+        assert_eq!(age.ends, Some("2026-06-30".parse().unwrap()));
+        assert_eq!((age.version, age.since), (2, Some("2026-01-01".parse().unwrap())));
+        assert_eq!(age.due, Due::Soon, "on its last day it may still live");
+        assert_eq!(due("2026-01-01", "2026-07-01"), Due::Overdue, "overdue by one day");
+        assert_eq!(due("2026-01-01", "2026-06-12"), Due::Soon, "the last tenth begins");
+        assert_eq!(due("2026-01-01", "2026-06-11"), Due::Fine);
+        assert_eq!(due("2026-01-01", "2026-01-01"), Due::Fine, "on the day of its rotation");
+    }
+
+    #[test]
+    fn a_leap_day_is_a_day() {
+        // 180 days from 2028-02-29 end on 2028-08-27; from the day before, in a year without one, on 2027-08-27.
+        assert_eq!((due("2028-02-29", "2028-08-27"), due("2028-02-29", "2028-08-28")), (Due::Soon, Due::Overdue));
+        assert_eq!((due("2027-02-28", "2027-08-27"), due("2027-02-28", "2027-08-28")), (Due::Soon, Due::Overdue));
+        assert_eq!((due("2028-02-28", "2028-08-26"), due("2028-02-28", "2028-08-27")), (Due::Soon, Due::Overdue));
+    }
+
+    #[test]
+    fn what_was_never_rotated_is_as_old_as_the_tenants_state_or_of_unknown_age() {
+        let never = aged("fenwick", "", "thehive-bootstrap", "2026-09-02");
+        assert_eq!((never.version, never.since), (1, Some("2026-09-01".parse().unwrap())), "since it was suspended");
+        assert_eq!(never.due, Due::Fine);
+        let unknown = aged("borealis", "", "thehive-bootstrap", "2026-09-02");
+        assert_eq!((unknown.due, unknown.since, unknown.ends), (Due::Unrecorded, None, None));
+    }
+
+    #[test]
+    fn a_record_from_the_future_says_nothing() {
+        let age = aged("fenwick", &rotated("2062-06-15"), "wazuh-bootstrap", "2026-06-16");
+        assert_eq!((age.due, age.ends), (Due::Unrecorded, None), "a slip of the pen would hide it for decades");
+        assert_eq!(due("2026-06-15", "2026-06-15"), Due::Fine);
+        assert_eq!(due("2026-06-16", "2026-06-15"), Due::Unrecorded);
+    }
+
+    #[test]
+    fn what_renews_itself_and_what_no_policy_limits_is_never_due() {
+        assert_eq!(aged("fenwick", "", "wazuh-certs", "2099-01-01").due, Due::Automatic);
+        assert_eq!(aged("fenwick", "", "adapter-token", "2099-01-01").due, Due::Automatic);
+        let mut source = crate::render::tests::source();
+        source.files.retain(|file, _| !file.starts_with("policies/rotation/"));
+        assert_eq!(
+            of(&source, "fenwick", "wazuh-bootstrap", "2099-01-01").due,
+            Due::Automatic,
+            "a class without a rule"
+        );
+    }
+
+    #[test]
+    fn a_policy_for_the_tier_goes_before_one_for_all() {
+        // 90 days for the regulated, 180 for the others.
+        let of = |slug, today| aged(slug, &rotated("2026-01-01"), "wazuh-bootstrap", today).due;
+        assert_eq!((of("borealis", "2026-04-01"), of("borealis", "2026-04-02")), (Due::Soon, Due::Overdue));
+        assert_eq!(of("fenwick", "2026-04-02"), Due::Fine);
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::document::{Difference, Document, Rendered};
 use crate::check::Verdict;
-use crate::drift::change::{Class as Effect, Severity as Weight};
+use crate::drift::change::Severity as Weight;
 use crate::drift::changeset::Overall;
-use crate::drift::exempt::ExemptionState;
+use crate::drift::exempt::{self, ExemptionState};
 use crate::finding::{Class, Finding, Location, Severity};
 use crate::report::Report;
 
@@ -87,12 +87,5 @@ fn rule(difference: &Difference) -> &'static str {
     if difference.exemption.is_some() {
         return "drift/exempted";
     }
-    match difference.class {
-        Effect::Widening => "drift/widening",
-        Effect::Tightening => "drift/tightening",
-        Effect::Neutral => "drift/neutral",
-        Effect::Missing => "drift/missing",
-        Effect::Terminating => "drift/terminating",
-        Effect::ImmutableMismatch => "drift/immutable-mismatch",
-    }
+    exempt::rule(difference.class)
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Verdict as Checked;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 
 /// Claims, standards and threats.
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -150,12 +150,14 @@ pub struct Control {
     pub limit: String,
 }
 
-/// Drift that somebody answers for.
+/// Findings or drift that somebody answers for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exempted {
-    /// The cluster.
+    /// The cluster whose drift it is; empty for findings of the gate.
     pub cluster: String,
+    /// The rule that it names.
+    pub rule: String,
     /// Its id.
     pub id: String,
     /// Who answers for it.
@@ -226,7 +228,7 @@ fn claim(row: &ClaimRow, input: &Input) -> Claim {
     for one in checks.iter().filter(|one| one.verdict != "passed") {
         let why = one.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         reasons.push(format!("check {}: {}{why}", one.check, one.verdict));
-        let errors = input.findings.iter().filter(|found| found.severity == Severity::Error);
+        let errors = input.findings.iter().filter(|found| found.stops());
         let own = errors.filter(|found| found.rule.split('/').next() == Some(one.check)).take(5);
         reasons.extend(own.map(|found| crate::secrets::leak::mask(&found.message)));
     }
