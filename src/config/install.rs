@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{Capacity, Provided};
 use super::tenant::{Llm, Profile, Tier, WazuhMode};
 use super::types::{
     Address, Cidr, Day, Fqdn, HttpsUrl, Id, ImageDigest, Label, OciUrl, Quantity, Span, Text, Version, WildcardFqdn,
@@ -76,6 +77,9 @@ pub struct Install {
     /// Who reviews.
     #[serde(default)]
     pub review: Review,
+    /// What the platform brings and nothing here renders, so that manifests may refer to it: storage classes, issuers, …
+    #[serde(default)]
+    pub provided: Vec<Provided>,
     /// The clusters, each with its own `soctalk-system`.
     #[schemars(length(min = 1))]
     pub clusters: Vec<Cluster>,
@@ -489,7 +493,7 @@ pub struct LoadBalancer {
     /// `Local` keeps the customer's address (needed for customer CIDRs), `Cluster` does not.
     #[serde(default)]
     pub external_traffic_policy: TrafficPolicy,
-    /// Addresses in the pool, for the capacity check.
+    /// Addresses in the pool of each cluster that does not say otherwise, for the capacity check.
     #[serde(default)]
     pub pool_size: Option<u32>,
 }
@@ -828,9 +832,18 @@ pub struct Cluster {
     /// Addresses of the API server; needed where policies cannot name it (`calico-egress-proxy`).
     #[serde(default, rename = "apiServerCIDRs")]
     pub api_server_cidrs: Vec<Cidr>,
-    /// Cores and memory that tenants may request in all, for the capacity check.
+    /// Addresses of the pods here: no customer's may overlap them.
+    #[serde(default, rename = "podCIDRs")]
+    pub pod_cidrs: Vec<Cidr>,
+    /// Addresses of the Services here: no customer's may overlap them.
+    #[serde(default, rename = "serviceCIDRs")]
+    pub service_cidrs: Vec<Cidr>,
+    /// Addresses of the nodes here: no customer's may overlap them.
+    #[serde(default, rename = "nodeCIDRs")]
+    pub node_cidrs: Vec<Cidr>,
+    /// What tenants may ask of the cluster in all, for the capacity check.
     #[serde(default)]
-    pub capacity: Option<Amounts>,
+    pub capacity: Option<Capacity>,
 }
 
 /// A label that is a constant of this program.
