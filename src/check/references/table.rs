@@ -14,8 +14,10 @@ pub enum Form {
     Object(&'static str),
     /// A mapping with `type` and `name`.
     Typed,
-    /// A mapping with `name` that belongs to a ConfigMap or Secret, and `optional`.
+    /// A mapping with `name` that may say that it is `optional`.
     Optional(&'static str),
+    /// The folder of a unit.
+    Unit,
 }
 
 /// A field that names an object.
@@ -96,8 +98,9 @@ const VALUES: [(&str, Form); 13] = [
 const RELEASES: [(&str, &str); 2] = [("HelmRelease", "spec.values"), ("Application", "spec.source.helm.valuesObject")];
 
 /// Fields of the other kinds. A binding's role is the access proof's affair.
-const FIELDS: [(&str, &str, Form); 46] = [
+const FIELDS: [(&str, &str, Form); 48] = [
     ("Application", "spec.project", Form::Name("AppProject")),
+    ("Application", "spec.source.path", Form::Unit),
     ("Certificate", "spec.issuerRef", Form::Object("Issuer")),
     ("ClusterRoleBinding", "subjects.[]", Form::Object("")),
     ("ClusterSecretStore", "spec.provider.vault.auth.kubernetes.serviceAccountRef", Form::Object("ServiceAccount")),
@@ -125,6 +128,7 @@ const FIELDS: [(&str, &str, Form); 46] = [
     ("Kustomization", "spec.decryption.secretRef", Form::Object("Secret")),
     ("Kustomization", "spec.dependsOn.[]", Form::Object("Kustomization")),
     ("Kustomization", "spec.healthChecks.[]", Form::Object("")),
+    ("Kustomization", "spec.path", Form::Unit),
     ("Kustomization", "spec.postBuild.substituteFrom.[]", Form::Optional("")),
     ("Kustomization", "spec.serviceAccountName", Form::Name("ServiceAccount")),
     ("Kustomization", "spec.sourceRef", Form::Object("GitRepository")),
