@@ -38,7 +38,7 @@ impl Given {
         // Named by the install as the platform's.
         given.anywhere("ClusterIssuer", install.ingress.tls.issuer_ref.as_str());
         given.anywhere("ClusterIssuer", install.wazuh_ingress.tls.issuer_ref.as_str());
-        for issuer in &install.wazuh_ingress.tls.mssp_ca_issuer_ref {
+        if let Some(issuer) = &install.wazuh_ingress.tls.mssp_ca_issuer_ref {
             given.anywhere("ClusterIssuer", issuer.as_str());
         }
         given.anywhere("IngressClass", install.ingress.class_name.as_str());
@@ -51,7 +51,7 @@ impl Given {
         for bundle in install.secrets.vault.iter().filter_map(|vault| vault.ca_config_map.as_ref()) {
             given.anywhere("ConfigMap", bundle.as_str());
         }
-        for secret in &install.drift.git_credentials_secret {
+        if let Some(secret) = &install.drift.git_credentials_secret {
             given.exactly("Secret", Some(SYSTEM_NAMESPACE), secret.as_str());
         }
         if install.ingress.enabled {
@@ -79,7 +79,7 @@ impl Given {
         self.anywhere("Namespace", namespace);
         self.exactly("ServiceAccount", Some(namespace), gitops.service_account.as_str());
         self.exactly("AppProject", Some(namespace), "default");
-        for secret in &gitops.credentials_secret {
+        if let Some(secret) = &gitops.credentials_secret {
             self.exactly("Secret", Some(namespace), secret.as_str());
         }
     }

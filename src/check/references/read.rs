@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::table::{CLUSTER_KINDS, Form, fields};
+use crate::manifest::ObjectId;
 use crate::render::{FileContent, RenderedUnit, hole};
 use crate::schemas::{Place, Step};
 
@@ -63,11 +64,6 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Manifest<'a> {
-    /// Its kind.
-    pub fn kind(&self) -> &'a str {
-        self.text(self.root, "kind").unwrap_or_default()
-    }
-
     /// The object itself.
     pub fn target(&self) -> Option<Target<'a>> {
         let metadata = self.get(self.root, "metadata")?;
@@ -75,8 +71,16 @@ impl<'a> Manifest<'a> {
         Some(Target { kind: self.text(self.root, "kind")?, namespace, name: self.text(metadata, "name")? })
     }
 
+    /// Its identity.
+    pub fn id(&self) -> Option<ObjectId> {
+        let own = self.target()?;
+        let api_version = self.text(self.root, "apiVersion")?.to_owned();
+        let (kind, namespace, name) = (own.kind.to_owned(), own.namespace.map(str::to_owned), own.name.to_owned());
+        Some(ObjectId { api_version, kind, namespace, name })
+    }
+
     /// The object itself, and what a controller makes of it.
-    pub fn provides(&self) -> impl Iterator<Item = Target<'a>> {
+    pub fn provides(self) -> impl Iterator<Item = Target<'a>> + use<'a> {
         let own = self.target();
         let spec = || self.get(self.root, "spec");
         let secret = own.and_then(|own| match own.kind {
