@@ -7,6 +7,8 @@
     reason = "a test that cannot go on says so by its panic"
 )]
 
+#[path = "support/chromium.rs"]
+mod chromium;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/tools.rs"]
@@ -14,5 +16,9 @@ mod tools;
 
 #[path = "proof/access.rs"]
 mod access;
+#[path = "proof/pages.rs"]
+mod pages;
+#[path = "proof/reports.rs"]
+mod reports;
 #[path = "proof/rules.rs"]
 mod rules;

@@ -79,7 +79,9 @@ fn shared(input: &Input<'_>, blocks: &[Block<'_>]) -> Vec<Finding> {
             );
             let finding = Finding::warning("consistency/shared-addresses", message)
                 .found(format!("{} of {} at {}", other.net, other.slug, other.place(input)))
-                .hint("narrow one of the two; where both come through one shared gateway, that cannot be told apart here");
+                .hint(
+                    "narrow one of the two; where both come through one shared gateway, that cannot be told apart here",
+                );
             findings.push(block.finding(input, finding));
         }
         // Two tenants with the same block say as much as a thousand.
@@ -104,8 +106,10 @@ fn own(input: &Input<'_>, blocks: &[Block<'_>]) -> Vec<Finding> {
                     continue;
                 }
                 let name = &cluster.name;
-                let message =
-                    format!("the addresses {} of tenant {} hold those of {what} of cluster {name}", block.net, block.slug);
+                let message = format!(
+                    "the addresses {} of tenant {} hold those of {what} of cluster {name}",
+                    block.net, block.slug
+                );
                 let at = config::locate(input.source, "install.yaml", &format!("/clusters/{index}/{field}/{entry}"));
                 let finding = Finding::error("consistency/own-addresses", Class::Check, message);
                 let finding = finding.found(format!("{net} at {at}"));
@@ -156,7 +160,8 @@ fn reserved(input: &Input<'_>) -> Vec<Finding> {
                 let message = format!("the address {address} of tenant {slug} belongs to {owner}");
                 let finding = Finding::error("consistency/reserved-address", Class::Check, message).tenant(*slug);
                 let finding = finding.path(pointer).found(at.to_string());
-                let finding = finding.hint("reserve another address of the pool, or none: the load balancer chooses one");
+                let finding =
+                    finding.hint("reserve another address of the pool, or none: the load balancer chooses one");
                 findings.push(finding.at(config::locate(input.source, &tenant_file(slug), pointer)));
             }
         }

@@ -94,10 +94,14 @@ pub fn run(screen: &Screen, args: &CapacityArgs) -> Result<u8> {
         && !plan.clusters.iter().any(|cluster| cluster.cluster.name.as_str() == wanted)
     {
         let known: Vec<&str> = plan.clusters.iter().map(|cluster| cluster.cluster.name.as_str()).collect();
-        return Err(Error::user(format!("there is no cluster {wanted}")).hint(format!("clusters: {}", known.join(", "))));
+        return Err(
+            Error::user(format!("there is no cluster {wanted}")).hint(format!("clusters: {}", known.join(", ")))
+        );
     }
     let usages = of_fleet(&plan);
-    let wanted = |usage: &&Usage<'_>| usage.cluster.is_none() || args.cluster.is_none() || usage.cluster == args.cluster.as_deref();
+    let wanted = |usage: &&Usage<'_>| {
+        usage.cluster.is_none() || args.cluster.is_none() || usage.cluster == args.cluster.as_deref()
+    };
     let usages: Vec<&Usage<'_>> = usages.iter().filter(wanted).collect();
     let document = document(&plan, &usages, args.cluster.as_deref());
     screen.write(|format| match format {
@@ -181,7 +185,11 @@ fn text(document: &Document) -> String {
     for fit in &document.fits {
         let _ = match (fit.tenants, &fit.first) {
             (Some(tenants), Some(first)) => {
-                writeln!(out, "{}: {tenants} more tenants of the default profile fit; {first} run out first", fit.cluster)
+                writeln!(
+                    out,
+                    "{}: {tenants} more tenants of the default profile fit; {first} run out first",
+                    fit.cluster
+                )
             }
             _ => writeln!(out, "{}: nothing bounds the number of tenants", fit.cluster),
         };

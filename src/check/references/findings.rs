@@ -92,7 +92,8 @@ fn of(missing: &Missing, others: usize) -> Finding {
     };
     let (rule, message) = match why {
         Why::Nothing => {
-            let text = format!("{object}: {} names {target}, which nothing renders on cluster {cluster}", place.dotted());
+            let text =
+                format!("{object}: {} names {target}, which nothing renders on cluster {cluster}", place.dotted());
             ("reference/missing", text)
         }
         Why::Foreign => {
@@ -105,7 +106,9 @@ fn of(missing: &Missing, others: usize) -> Finding {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, "unit") => "the folder of a unit of this cluster".to_owned(),
         (None, _) if *why == Why::Foreign => "name an object of the tenant's own".to_owned(),
-        (None, _) if matches!(why, Why::Needed(_)) => "the inventory says what makes it; restore the template".to_owned(),
+        (None, _) if matches!(why, Why::Needed(_)) => {
+            "the inventory says what makes it; restore the template".to_owned()
+        }
         (None, _) => format!(
             "correct the name; if the platform brings it, say so in install.yaml: provided: [{{ kind: {kind}, name: {name} }}]"
         ),

@@ -143,7 +143,8 @@ impl<'a> Scope<'a> {
                 found.push(self.needed(None, template, &target, &entry.readers.join(", ")));
             }
         }
-        let releases = shared.iter().filter_map(|unit| unit.files.get("helmrelease.yaml").or(unit.files.get("application.yaml")));
+        let releases =
+            shared.iter().filter_map(|unit| unit.files.get("helmrelease.yaml").or(unit.files.get("application.yaml")));
         for pod in releases.flat_map(|content| content.objects()).flat_map(|object| workloads::deployed(&object)) {
             let account = pod.pointer("/spec/template/spec/serviceAccountName").and_then(serde_json::Value::as_str);
             let Some(name) = account else { continue };
@@ -168,8 +169,7 @@ impl<'a> Scope<'a> {
             }
             found
         };
-        let mut found: Vec<Missing> =
-            self.tenants.par_iter().flat_map_iter(|unit| judge(unit, &unit.inputs)).collect();
+        let mut found: Vec<Missing> = self.tenants.par_iter().flat_map_iter(|unit| judge(unit, &unit.inputs)).collect();
         let stay: Vec<(&str, Digest)> = self
             .input
             .kept
@@ -258,11 +258,18 @@ impl<'a> Scope<'a> {
         let mut common: Vec<String> = rendered.map(ToString::to_string).collect();
         common.sort();
         let given = self.given.text();
-        let units: Vec<&str> = self.units.iter().map(String::as_str).filter(|path| !path.contains("/tenants/")).collect();
+        let units: Vec<&str> =
+            self.units.iter().map(String::as_str).filter(|path| !path.contains("/tenants/")).collect();
         Digest::of_parts(common.iter().map(String::as_bytes).chain([given.as_bytes(), units.concat().as_bytes()]))
     }
 
-    fn missing(&self, tenant: Option<&str>, manifest: &Manifest<'_>, reference: &Reference<'_>, why: Why) -> Option<Missing> {
+    fn missing(
+        &self,
+        tenant: Option<&str>,
+        manifest: &Manifest<'_>,
+        reference: &Reference<'_>,
+        why: Why,
+    ) -> Option<Missing> {
         let target = &reference.target;
         let known: Vec<String> = self.alike(target).into_iter().collect();
         let near = crate::config::schema::nearest(target.name, &known).filter(|near| *near != target.name);

@@ -112,6 +112,14 @@ impl<'a> Manifest<'a> {
             let mut walk = Walk { manifest: *self, place: Vec::new(), form: field.form, namespace: near, found };
             walk.walk(self.root, &field.path);
         }
+        // The chart mounts it only where Cortex runs.
+        let cortex = [
+            &["spec", "values", "components", "cortex", "enabled"][..],
+            &["spec", "source", "helm", "valuesObject", "components", "cortex", "enabled"][..],
+        ];
+        if cortex.iter().any(|path| self.at(path) == Some(&Value::Bool(false))) {
+            found.retain(|one| one.place.steps().last() != Some(&Step::Field("cortexBootstrap".to_owned())));
+        }
     }
 
     fn at(&self, path: &[&str]) -> Option<&'a Value> {

@@ -59,14 +59,30 @@ fn every_slip_is_told_at_the_line_that_somebody_wrote() {
         ("templates/partials/secrets.yaml.tera", "    name: backend\n", "    name: backend-eu\n"),
         ("templates/partials/secrets.yaml.tera", "- name: backend-primary", "- name: backend-main"),
         ("templates/tenant/certificates.yaml.tera", "    name: wazuh-selfsigned\n---", "    name: wazuh-selfsign\n---"),
-        ("templates/tenant/certificates.yaml.tera", "kind: ClusterIssuer\n    name: {{ certificates.issuer }}", "kind: ClusterIssuer\n    name: letsencrypt-prd"),
-        ("templates/partials/helmrelease.yaml.tera", "serviceAccountName: helm-deployer", "serviceAccountName: helm-deployers"),
-        ("templates/partials/helmrelease.yaml.tera", "kind: OCIRepository\n    name: {{ helm.name }}", "kind: OCIRepository\n    name: soctalk"),
-        ("templates/tenant/system.yaml.tera", "name: soctalk-orchestrator-sa", "name: soctalk-orchestrator"),
+        (
+            "templates/tenant/certificates.yaml.tera",
+            "kind: ClusterIssuer\n    name: {{ certificates.issuer }}",
+            "kind: ClusterIssuer\n    name: letsencrypt-prd",
+        ),
+        (
+            "templates/partials/helmrelease.yaml.tera",
+            "serviceAccountName: helm-deployer",
+            "serviceAccountName: helm-deployers",
+        ),
+        (
+            "templates/partials/helmrelease.yaml.tera",
+            "kind: OCIRepository\n    name: {{ helm.name }}",
+            "kind: OCIRepository\n    name: soctalk",
+        ),
+        ("templates/tenant/system.yaml.tera", "name: soctalk-orchestrator-sa", "name: soctalk-orchestrator-s"),
         ("templates/flux/kustomization.yaml.tera", "    name: tenantry\n", "    name: tenants\n"),
         ("templates/flux/kustomization.yaml.tera", "name: {{ unit.depends_on }}", "name: soctalk"),
         ("templates/flux/kustomization.yaml.tera", "path: {{ unit.path }}", "path: ./clusters/eu-1/tenants"),
-        ("templates/system/drift.yaml.tera", "serviceAccountName: tenantry-drift-sa", "serviceAccountName: tenantry-drift"),
+        (
+            "templates/system/drift.yaml.tera",
+            "serviceAccountName: tenantry-drift-sa",
+            "serviceAccountName: tenantry-drift",
+        ),
         ("tenants/everglade.yaml", "storageClassName: fast-ssd", "storageClassName: fast-sdd"),
     ];
     for slip in missing {
@@ -80,7 +96,11 @@ fn every_slip_is_told_at_the_line_that_somebody_wrote() {
 
 #[test]
 fn what_no_longer_makes_what_pods_need_is_told_where_it_departs() {
-    let slip = ("templates/partials/secrets.yaml.tera", "    name: {{ secret.name }}\n    creation", "    name: {{ secret.name ~ \"-2\" }}\n    creation");
+    let slip = (
+        "templates/partials/secrets.yaml.tera",
+        "    name: {{ secret.name }}\n    creation",
+        "    name: {{ secret.name ~ \"-2\" }}\n    creation",
+    );
     let source = slipped(&[slip]);
     let findings = found(&source);
     let at = source.text(slip.0).unwrap().lines().position(|line| line.contains("~ \"-2\"")).unwrap() + 1;
@@ -99,7 +119,11 @@ fn what_belongs_to_another_tenant_is_no_tenants_to_name() {
     let text = render::embedded("tenant/rbac.yaml.tera").unwrap();
     let at = text.rfind("    namespace: {{ tenant.namespace }}").unwrap();
     let mut source = source();
-    let text = format!("{}    namespace: tenant-acme{}", &text[..at], &text[at + "    namespace: {{ tenant.namespace }}".len()..]);
+    let text = format!(
+        "{}    namespace: tenant-acme{}",
+        &text[..at],
+        &text[at + "    namespace: {{ tenant.namespace }}".len()..]
+    );
     source.files.insert(path.into(), text.clone());
     let line = text.lines().position(|line| line.contains("namespace: tenant-acme")).unwrap() + 1;
     let findings = found(&source);
@@ -118,7 +142,8 @@ fn what_the_platform_brings_may_be_named() {
         found(&text).len()
     };
     // The comment behind the word stays a comment of the line.
-    let fix = |slip: Slip| -> Slip { (slip.0, "provided: # what", Box::leak(format!("{} # what", slip.2).into_boxed_str())) };
+    let fix =
+        |slip: Slip| -> Slip { (slip.0, "provided: # what", Box::leak(format!("{} # what", slip.2).into_boxed_str())) };
     assert_eq!(told_with(&[class]), 1);
     assert_eq!(told_with(&[class, fix(given("StorageClass", ""))]), 0);
     assert_eq!(told_with(&[class, fix(given("StorageClass", ", clusters: [us-1]"))]), 0, "everglade is there");
@@ -130,7 +155,11 @@ fn what_the_platform_brings_may_be_named() {
 }
 
 /// Renders what is not recorded, as a run does, and checks it.
-fn beside(source: &Source, memo: &Memo, recorded: &BTreeMap<String, Digest>) -> (Vec<Finding>, BTreeMap<String, Digest>, usize) {
+fn beside(
+    source: &Source,
+    memo: &Memo,
+    recorded: &BTreeMap<String, Digest>,
+) -> (Vec<Finding>, BTreeMap<String, Digest>, usize) {
     let fleet = crate::config::parse(source).0.unwrap();
     let plan = plan::plan(&fleet, source).0.unwrap();
     let (templates, jobs) = (Templates::load(source.below("templates/")).unwrap(), render::jobs(&plan, "0"));
@@ -163,11 +192,22 @@ fn units_that_stay_are_judged_beside_what_is_shared_now() {
     let one = slipped(&[("tenants/acme.yaml", "displayName: Acme Corp", "displayName: Acme")]);
     let (findings, _, rendered) = beside(&one, &memo, &recorded);
     assert_eq!((findings, rendered), (Vec::new(), 1));
-    let wrong = slipped(&[("tenants/acme.yaml", "cluster: eu-1", "cluster: eu-1\ncomponents:\n  thehive:\n    persistence:\n      storageClassName: fats")]);
+    let wrong = slipped(&[(
+        "tenants/acme.yaml",
+        "cluster: eu-1",
+        "cluster: eu-1\ncomponents:\n  thehive:\n    persistence:\n      storageClassName: fats",
+    )]);
     let (findings, ..) = beside(&wrong, &memo, &recorded);
     assert_eq!(told(&findings), BTreeSet::from([("reference/missing", "tenants/acme.yaml:13".into())]));
     // What all share loses what a tenant that stays names: its class is no longer brought by the platform.
-    let gone = slipped(&[("install.yaml", "name: fast-ssd", "name: slow-hdd"), ("tenants/glacier.yaml", "Glacier Tours", "Glacier")]);
+    let gone = slipped(&[
+        ("install.yaml", "name: fast-ssd", "name: slow-hdd"),
+        ("tenants/glacier.yaml", "Glacier Tours", "Glacier"),
+    ]);
     let (findings, ..) = beside(&gone, &memo, &recorded);
-    assert_eq!(told(&findings), BTreeSet::from([("reference/missing", "tenants/everglade.yaml:23".into())]), "{findings:#?}");
+    assert_eq!(
+        told(&findings),
+        BTreeSet::from([("reference/missing", "tenants/everglade.yaml:23".into())]),
+        "{findings:#?}"
+    );
 }

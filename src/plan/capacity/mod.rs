@@ -66,11 +66,17 @@ impl Resource {
         }
     }
 
-    /// An amount of it, as people write it.
+    /// An amount of it, as people write it and Kubernetes reads it; rounded to tenths of cores and gibibytes.
     pub fn amount(self, milli: Milli) -> String {
+        let tenths = |milli: Milli, unit: Milli| {
+            let tenths = (milli * 10 + unit / 2) / unit;
+            if tenths % 10 == 0 { (tenths / 10).to_string() } else { format!("{}.{}", tenths / 10, tenths % 10) }
+        };
+        let gibibyte = 1000 << 30;
         match self {
-            Self::Cpu => quantity::cpu(milli),
-            Self::Memory | Self::Storage | Self::Etcd => quantity::bytes(milli),
+            Self::Cpu => tenths(milli, 1000),
+            Self::Memory | Self::Storage | Self::Etcd if milli < gibibyte => quantity::bytes(milli),
+            Self::Memory | Self::Storage | Self::Etcd => format!("{}Gi", tenths(milli, gibibyte)),
             _ => (milli / 1000).to_string(),
         }
     }

@@ -15,7 +15,7 @@ const REVISION: Milli = 48 << 10;
 /// Revisions that are kept (`maxHistory` of the release).
 const REVISIONS: Milli = 5;
 /// Bytes of a tenant's rendered manifests; a test holds it to what is rendered.
-pub(super) const MANIFESTS: Milli = 64 << 10;
+pub(super) const MANIFESTS: Milli = 42 << 10;
 /// How many times its manifest an object takes: who owns which field, status, and what follows from it (pods, endpoints).
 const GROWTH: Milli = 3;
 

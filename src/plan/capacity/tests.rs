@@ -76,8 +76,7 @@ fn the_edge_takes_an_address_only_of_the_pool_that_it_uses() {
 
 #[test]
 fn a_range_of_ports_has_as_many_pairs_as_begin_at_an_even_port() {
-    for (range, pairs) in [("from: 15140, to: 15339", 100), ("from: 15139, to: 15340", 100), ("from: 15140, to: 15145", 3)]
-    {
+    for (range, pairs) in [("from: 15140, to: 15339", 100), ("from: 15140, to: 15145", 3)] {
         let install = |text: String| text.replace("from: 15140, to: 15339", range);
         let found = with(install, |usages| find(&usages, None, Resource::EdgePorts).limit.clone().unwrap().amount);
         assert_eq!(found, pairs * 1000, "{range}");
@@ -99,4 +98,19 @@ fn what_a_tenant_takes_in_etcd_is_near_what_is_rendered() {
         .collect();
     let mean = sizes.iter().sum::<Milli>() / sizes.len() as Milli;
     assert!((mean - needs::MANIFESTS).abs() < needs::MANIFESTS / 4, "a tenant's manifests have {mean} bytes");
+}
+
+#[test]
+fn amounts_are_short_and_kubernetes_reads_them() {
+    for (resource, milli, text) in [
+        (Resource::Cpu, 10_100, "10.1"),
+        (Resource::Cpu, 96_000, "96"),
+        (Resource::Memory, 1000 * (36_032 << 20), "35.2Gi"),
+        (Resource::Etcd, 1000 * (2 << 20), "2Mi"),
+        (Resource::Storage, 1000 * (12 << 40), "12288Gi"),
+        (Resource::Pods, 78_000, "78"),
+    ] {
+        assert_eq!(resource.amount(milli), text);
+        assert!(crate::config::types::Quantity::parse(text).is_ok(), "{text}");
+    }
 }
