@@ -11,10 +11,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tenantry::check::{Input, Kept, Verified};
+use tenantry::check::{Input, Kept, Verdict, Verified};
 use tenantry::manifest::tree::{Changes, Digest, Provenance, Unit};
 use tenantry::memo::Memo;
 use tenantry::output::{Edits, Identity, Message, Options, Outcome, Repo, Target, Time, dir};
+use tenantry::render::RenderedUnit;
 
 const OPTIONS: Options<'static> = Options { tool_version: "0.1.0", edits: Edits::Refuse };
 /// Times a short measurement is repeated; the median counts.
@@ -162,9 +163,17 @@ fn checked(changes: &Changes) -> Verified {
     let fleet = tenantry::config::parse(&source).0.unwrap();
     let plan = tenantry::plan::plan(&fleet, &source).0.unwrap();
     let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
-    let (units, kept, memo) = (std::sync::Arc::default(), Kept::default(), Memo::default());
+    let bare = |unit: &Unit| RenderedUnit {
+        path: unit.path.clone(),
+        tenant: None,
+        inputs: unit.inputs,
+        files: BTreeMap::new(),
+    };
+    let units = std::sync::Arc::new(changes.write.values().map(bare).collect());
+    let (kept, memo) = (Kept::default(), Memo::default());
     let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
-    tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
+    let finish = |unit: &RenderedUnit, _: &[Verdict]| changes.write[&unit.path].clone();
+    tenantry::check::run(&input).admit(changes.keep.clone(), changes.remove.clone(), finish).unwrap()
 }
 
 fn commit(path: &Path, changes: &Changes) {

@@ -2,10 +2,11 @@
 //! each and no more.
 //!
 //! Everything in it follows from the texts whose digests are its keys: a memo saves time and never decides. One that is
-//! damaged, or of another build, is empty. Layout: magic, digest of the build, three lists each behind its length,
+//! damaged, or of another build, is empty. Layout: magic, digest of the build, four lists each behind its length,
 //! SHA-256 of all before it. The lists: clusters (digest of the name, digest of the state that was proved, length of a text,
 //! the warnings about it as JSON), units (digest of the path, digest of the inputs, digest of what of it matters to the
-//! network), tenant files (digest of the text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
+//! network), places (digest of a tenant's slug and of a pointer into its file, digest of the text, line, column,
+//! length), tenant files (digest of the text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
 //! under it, length of the JSON text, the file's value as JSON). Integers are little-endian, of 32 bits.
 
 use std::collections::HashMap;
@@ -13,8 +14,9 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::manifest::{ByHash, Digest};
+use crate::yaml::Span;
 
-const MAGIC: &[u8; 8] = b"tnmemo03";
+const MAGIC: &[u8; 8] = b"tnmemo04";
 const DIGEST: usize = 32;
 
 /// Digests of the rest of the fleet and of the inputs that follow.
@@ -27,6 +29,7 @@ pub struct Memo {
     known: ByDigest<(Range<usize>, Inputs)>,
     proved: ByDigest<(Digest, Range<usize>)>,
     footprints: ByDigest<(Digest, Digest)>,
+    places: ByDigest<(Digest, Span)>,
     learnt: Mutex<Learnt>,
 }
 
@@ -36,6 +39,7 @@ struct Learnt {
     inputs: HashMap<Digest, Inputs>,
     proved: ByDigest<(Digest, String)>,
     footprints: ByDigest<(Digest, Digest)>,
+    places: ByDigest<(Digest, Span)>,
 }
 
 type ByDigest<T> = ByHash<Digest, T>;
@@ -43,10 +47,8 @@ type ByDigest<T> = ByHash<Digest, T>;
 impl Memo {
     /// Reads what [`Memo::encode`] of the same build wrote; anything else is an empty memo.
     pub fn decode(bytes: Vec<u8>, build: &Digest) -> Self {
-        match read(&bytes, build) {
-            Some((proved, footprints, known)) => Self { known, proved, footprints, learnt: Mutex::default(), bytes },
-            None => Self::default(),
-        }
+        let read = read(&bytes, build);
+        read.map(|memo| Self { bytes, ..memo }).unwrap_or_default()
     }
 
     /// The value of a tenant file, as JSON, if the file was found valid before.
@@ -71,6 +73,17 @@ impl Memo {
     pub fn proved(&self, cluster: &str) -> Option<(Digest, &str)> {
         let (state, warnings) = self.proved.get(&Digest::of(cluster.as_bytes()))?;
         Some((*state, self.text(warnings)?))
+    }
+
+    /// Where a pointer leads in a tenant's file, if it was looked for before in the same text.
+    pub fn place(&self, slug: &str, pointer: &str, text: &Digest) -> Option<Span> {
+        let (of, span) = self.places.get(&field(slug, pointer))?;
+        (of == text).then_some(*span)
+    }
+
+    /// Notes where a pointer leads in a tenant's file.
+    pub fn learn_place(&self, slug: &str, pointer: &str, text: Digest, span: Span) {
+        self.learnt().places.insert(field(slug, pointer), (text, span));
     }
 
     /// Notes the value of a valid tenant file, as JSON.
@@ -98,7 +111,7 @@ impl Memo {
     pub fn encode<'a>(&self, texts: impl IntoIterator<Item = &'a Digest>, build: &Digest) -> Option<Vec<u8>> {
         let learnt = self.learnt();
         let has_news = !learnt.values.is_empty() || !learnt.inputs.is_empty();
-        if !has_news && learnt.footprints.is_empty() && learnt.proved.is_empty() {
+        if !has_news && learnt.footprints.is_empty() && learnt.proved.is_empty() && learnt.places.is_empty() {
             return None;
         }
         let mut bytes = Vec::with_capacity(self.bytes.len() + (1 << 16));
@@ -114,6 +127,11 @@ impl Memo {
         let kept = self.footprints.iter().filter(|(path, _)| !learnt.footprints.contains_key(*path));
         list(&mut bytes, kept.chain(&learnt.footprints), |bytes, (path, (inputs, footprint))| {
             digests(bytes, [path, inputs, footprint]);
+        });
+        let kept = self.places.iter().filter(|(field, _)| !learnt.places.contains_key(*field));
+        list(&mut bytes, kept.chain(&learnt.places), |bytes, (field, (text, span))| {
+            digests(bytes, [field, text]);
+            [span.line, span.column, span.length].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
         });
         self.texts(texts, &learnt, &mut bytes);
         let seal = Digest::of(&bytes);
@@ -164,31 +182,35 @@ fn text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// Clusters, units, and where the values of texts lie.
-type Known = (ByDigest<(Digest, Range<usize>)>, ByDigest<(Digest, Digest)>, ByDigest<(Range<usize>, Inputs)>);
+fn field(slug: &str, pointer: &str) -> Digest {
+    Digest::of_parts([slug.as_bytes(), pointer.as_bytes()])
+}
 
-/// What lies in the bytes of a memo; `None` if they are none of this build's.
-fn read(bytes: &[u8], build: &Digest) -> Option<Known> {
+/// What lies in the bytes of a memo, without the bytes; `None` if they are none of this build's.
+fn read(bytes: &[u8], build: &Digest) -> Option<Memo> {
     let (body, seal) = bytes.split_last_chunk::<DIGEST>()?;
     let rest = body.strip_prefix(MAGIC)?.strip_prefix(build.as_bytes())?;
     if Digest::of(body).as_bytes() != seal {
         return None;
     }
+    let mut memo = Memo::default();
     let mut cursor = Cursor { body, at: body.len() - rest.len() };
-    let mut proved = ByDigest::default();
     for _ in 0..cursor.number()? {
-        proved.insert(cursor.digest()?, (cursor.digest()?, cursor.text()?));
+        memo.proved.insert(cursor.digest()?, (cursor.digest()?, cursor.text()?));
     }
-    let mut footprints = ByDigest::default();
     for _ in 0..cursor.number()? {
-        footprints.insert(cursor.digest()?, (cursor.digest()?, cursor.digest()?));
+        memo.footprints.insert(cursor.digest()?, (cursor.digest()?, cursor.digest()?));
     }
-    let mut known = ByDigest::default();
+    for _ in 0..cursor.number()? {
+        let (field, text) = (cursor.digest()?, cursor.digest()?);
+        let (line, column, length) = (cursor.number()?, cursor.number()?, cursor.number()?);
+        memo.places.insert(field, (text, Span { line, column, length }));
+    }
     while cursor.at < body.len() {
         let (text, of, inputs) = (cursor.digest()?, cursor.digest()?, cursor.digest()?);
-        known.insert(text, (cursor.text()?, (of, inputs)));
+        memo.known.insert(text, (cursor.text()?, (of, inputs)));
     }
-    Some((proved, footprints, known))
+    Some(memo)
 }
 
 /// Reads on.
@@ -225,6 +247,8 @@ impl<'a> Cursor<'a> {
 mod tests {
     use super::*;
 
+    const PLACE: Span = Span { line: 3, column: 5, length: 2 };
+
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())
     }
@@ -236,6 +260,7 @@ mod tests {
         memo.learn_inputs(digest("a"), digest("rest"), digest("inputs"));
         memo.learn_footprint("unit", digest("inputs"), digest("footprint"));
         memo.learn_proved("cluster", digest("state"), "[1]".into());
+        memo.learn_place("a", "/x", digest("a"), PLACE);
         (memo.encode([&digest("a"), &digest("never seen")], &build).unwrap(), build)
     }
 
@@ -250,6 +275,9 @@ mod tests {
         assert_eq!(memo.footprint("unit", &digest("other inputs")), None, "footprints follow from the inputs");
         assert_eq!(memo.proved("cluster"), Some((digest("state"), "[1]")));
         assert_eq!(memo.proved("another"), None);
+        assert_eq!(memo.place("a", "/x", &digest("a")), Some(PLACE));
+        assert_eq!(memo.place("a", "/x", &digest("b")), None, "lines are those of one text");
+        assert_eq!(memo.place("a", "/y", &digest("a")), None);
         assert_eq!(memo.value(&digest("gone")), None, "what the fleet lost is forgotten");
         assert!(memo.encode([&digest("a")], &build).is_none(), "nothing new, nothing to write");
     }

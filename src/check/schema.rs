@@ -139,7 +139,7 @@ fn of_template(shapes: &Shapes<'_>, unit: usize, content: &Rendered, found: &mut
         for (todo, part) in &judged.todo {
             match part {
                 Part::Hole(hole) => {
-                    todo.check(shapes.catalog, values.get(*hole).unwrap_or(&Value::Null), &mut faults);
+                    todo.check(shapes.catalog, values.get(*hole).map_or(&Value::Null, AsRef::as_ref), &mut faults);
                 }
                 Part::Tree(tree) => todo.check(shapes.catalog, &fill(tree, values), &mut faults),
             }

@@ -122,7 +122,7 @@ pub struct Prepared<'a> {
 /// Decides the fleet.
 pub fn plan<'a>(loaded: &'a Loaded, findings: &mut Vec<Finding>) -> Option<Plan<'a>> {
     let fleet = loaded.fleet.as_ref()?;
-    let (plan, found) = plan::plan(fleet, &loaded.source);
+    let (plan, found) = plan::plan_with(fleet, &loaded.source, &loaded.memo);
     findings.extend(found);
     plan
 }
@@ -182,7 +182,7 @@ pub fn check(
             Err(found) => findings.extend(found),
         }
     }
-    plan::place(&mut findings, &loaded.source);
+    plan::place(&mut findings, plan.fleet, &loaded.source, &loaded.memo);
     let counts = Counts { units: prepared.jobs.len(), rendered: units.len(), kinds: kinds(&units) };
     if any_error(&findings) {
         return Checked::refused(findings, counts);

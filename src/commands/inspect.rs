@@ -69,7 +69,7 @@ pub fn show(screen: &Screen, args: &ShowArgs) -> Result<u8> {
     let system = cluster.system_version.as_ref().unwrap_or(&fleet.install.charts.system_version);
     let mut journal = Journal::default();
     let (_, mut findings) = plan::resolve(fleet, cluster, system, tenant, &mut journal);
-    plan::place(&mut findings, &loaded.source);
+    plan::place(&mut findings, fleet, &loaded.source, &loaded.memo);
     let mut decisions = identity(tenant);
     decisions.extend(journal.0);
     if screen.wants(Format::Json) {

@@ -24,8 +24,10 @@ use crate::config::install::{Cluster, Install};
 use crate::config::tenant::Tenant;
 use crate::config::types::Version;
 use crate::config::{self, Fleet};
-use crate::finding::{Finding, any_error};
+use crate::finding::{Finding, Location, any_error};
+use crate::memo::Memo;
 use crate::source::Source;
+use crate::yaml::Span;
 
 /// The fleet with every value decided.
 #[derive(Debug, Clone)]
@@ -51,6 +53,11 @@ pub struct ClusterPlan<'a> {
 
 /// Decides the whole fleet. All findings are returned; the plan only if none is an error.
 pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Finding>) {
+    plan_with(fleet, source, &Memo::default())
+}
+
+/// Decides the whole fleet. What the memo knows of places in tenants' files is not looked for again.
+pub fn plan_with<'a>(fleet: &'a Fleet, source: &Source, memo: &Memo) -> (Option<Plan<'a>>, Vec<Finding>) {
     let mut findings = edge::check(fleet);
     findings.extend(unique(fleet));
     let mut clusters: BTreeMap<&str, ClusterPlan<'a>> = BTreeMap::new();
@@ -84,7 +91,7 @@ pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Fin
             cluster.tenants.insert(slug, plan);
         }
     }
-    place(&mut findings, source);
+    place(&mut findings, fleet, source, memo);
     findings.sort();
     if any_error(&findings) {
         return (None, findings);
@@ -94,13 +101,25 @@ pub fn plan<'a>(fleet: &'a Fleet, source: &Source) -> (Option<Plan<'a>>, Vec<Fin
 }
 
 /// Gives every finding that names a tenant and a field its place in the tenant's file.
-pub fn place(findings: &mut [Finding], source: &Source) {
+pub fn place(findings: &mut [Finding], fleet: &Fleet, source: &Source, memo: &Memo) {
     findings.par_iter_mut().for_each(|finding| {
         if finding.location.is_none()
             && let Some(slug) = &finding.tenant
         {
-            let pointer = finding.path.clone().unwrap_or_default();
-            finding.location = Some(config::locate(source, &config::tenant_file(slug), &pointer));
+            let (file, pointer) = (config::tenant_file(slug), finding.path.as_deref().unwrap_or_default());
+            let text = fleet.texts.get(slug);
+            let known = text.and_then(|text| memo.place(slug, pointer, text));
+            finding.location = Some(known.map_or_else(
+                || {
+                    let place = config::locate(source, &file, pointer);
+                    if let Some(text) = text {
+                        let (line, column, length) = (place.line, place.column, place.length);
+                        memo.learn_place(slug, pointer, *text, Span { line, column, length });
+                    }
+                    place
+                },
+                |span| Location::new(&file, span),
+            ));
         }
     });
 }

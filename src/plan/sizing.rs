@@ -1,5 +1,6 @@
 //! Sizes of a tenant's components, and the quota that they need.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
@@ -40,8 +41,8 @@ pub struct Size {
     pub storage_class_name: Option<String>,
 }
 
-/// The components that run, by name.
-pub type Sizes = BTreeMap<&'static str, Size>;
+/// The components that run, by name: a profile's own, but for those that the tenant sizes otherwise.
+pub type Sizes = BTreeMap<&'static str, Cow<'static, Size>>;
 
 static PROFILES: LazyLock<BTreeMap<String, BTreeMap<String, Size>>> = LazyLock::new(|| {
     let documents = crate::yaml::parse(include_str!("profiles.yaml"), crate::yaml::Limits::CONFIG).unwrap_or_default();
@@ -55,7 +56,7 @@ pub fn sizes(profile: Profile, components: &Components, external_cortex: bool, r
     let Some(base) = PROFILES.get(profile.as_str()) else { return sizes };
     let none = (ResourcesOverride::default(), Persistence::default());
     for name in COMPONENTS {
-        let Some(mut size) = base.get(name).cloned() else { continue };
+        let Some(mut size) = base.get(name).map(Cow::Borrowed) else { continue };
         let (resources, persistence) = match name {
             "wazuh.manager" => (&components.wazuh.manager.resources, &components.wazuh.manager.persistence),
             "wazuh.indexer" => (&components.wazuh.indexer.resources, &components.wazuh.indexer.persistence),
@@ -66,21 +67,11 @@ pub fn sizes(profile: Profile, components: &Components, external_cortex: bool, r
             "elasticsearch" => (&components.elasticsearch.resources, &components.elasticsearch.persistence),
             _ => (&components.adapter.resources, &components.adapter.persistence),
         };
-        let mut slots = Slots { component: name, profile, record };
-        slots.amounts("requests", &mut size.requests, &resources.requests);
-        slots.amounts("limits", &mut size.limits, &resources.limits);
-        if let Some(disk) = &mut size.size {
-            slots.quantity(format_args!("persistence.size"), disk, persistence.size.as_ref());
-        }
-        size.storage_class_name = persistence.storage_class_name.as_ref().map(ToString::to_string);
-        if let Some(heap) = &mut size.heap {
-            let given = components.wazuh.indexer.jvm.heap.clone();
-            let origin = || origin(name, "jvm.heap", profile, given.is_some());
-            if let Some(given) = &given {
-                heap.clone_from(given);
-            }
-            record.note(format_args!("components.{name}.jvm.heap"), heap, origin);
-        }
+        let mut slots = Slots { component: name, profile, size: &mut size, record };
+        slots.amounts("requests", (|size| &size.requests, |size| &mut size.requests), &resources.requests);
+        slots.amounts("limits", (|size| &size.limits, |size| &mut size.limits), &resources.limits);
+        slots.disk(persistence);
+        slots.heap(components.wazuh.indexer.jvm.heap.as_ref());
         let runs = match name {
             "wazuh.dashboard" => components.wazuh.dashboard.enabled.unwrap_or(true),
             // Elasticsearch stays: TheHive keeps its index there as well.
@@ -94,25 +85,58 @@ pub fn sizes(profile: Profile, components: &Components, external_cortex: bool, r
     sizes
 }
 
+/// Where of a size some amounts stand, to read and to write.
+type AmountsOf = (fn(&Size) -> &Amounts, fn(&mut Size) -> &mut Amounts);
+
+/// The fields of a component's size, filled with what the tenant says of them.
 struct Slots<'a, R> {
     component: &'static str,
     profile: Profile,
+    size: &'a mut Cow<'static, Size>,
     record: &'a mut R,
 }
 
 impl<R: Record> Slots<'_, R> {
-    fn amounts(&mut self, what: &str, base: &mut Amounts, over: &AmountsOverride) {
-        self.quantity(format_args!("resources.{what}.cpu"), &mut base.cpu, over.cpu.as_ref());
-        self.quantity(format_args!("resources.{what}.memory"), &mut base.memory, over.memory.as_ref());
+    fn amounts(&mut self, what: &str, (own, slot): AmountsOf, over: &AmountsOverride) {
+        if let Some(cpu) = &over.cpu {
+            slot(self.size.to_mut()).cpu = cpu.clone();
+        }
+        if let Some(memory) = &over.memory {
+            slot(self.size.to_mut()).memory = memory.clone();
+        }
+        self.note(format_args!("resources.{what}.cpu"), |size| Some(&own(size).cpu), over.cpu.is_some());
+        self.note(format_args!("resources.{what}.memory"), |size| Some(&own(size).memory), over.memory.is_some());
     }
 
-    fn quantity(&mut self, field: fmt::Arguments<'_>, base: &mut Quantity, over: Option<&Quantity>) {
-        if let Some(over) = over {
-            *base = over.clone();
+    fn disk(&mut self, over: &Persistence) {
+        if let Some(class) = &over.storage_class_name {
+            self.size.to_mut().storage_class_name = Some(class.to_string());
         }
+        if let Some(disk) = over.size.as_ref().filter(|_| self.size.size.is_some()) {
+            self.size.to_mut().size = Some(disk.clone());
+        }
+        self.note(format_args!("persistence.size"), |size| size.size.as_ref(), over.size.is_some());
+    }
+
+    fn heap(&mut self, over: Option<&String>) {
+        if let Some(heap) = over.filter(|_| self.size.heap.is_some()) {
+            self.size.to_mut().heap = Some(heap.clone());
+        }
+        self.note(format_args!("jvm.heap"), |size| size.heap.as_ref(), over.is_some());
+    }
+
+    /// Notes a field's value, if the component has such a field.
+    fn note<T: fmt::Display>(
+        &mut self,
+        field: fmt::Arguments<'_>,
+        value: impl Fn(&Size) -> Option<&T>,
+        is_overridden: bool,
+    ) {
         let (component, profile) = (self.component, self.profile);
-        let origin = || origin(component, &field.to_string(), profile, over.is_some());
-        self.record.note(format_args!("components.{component}.{field}"), base, origin);
+        if let Some(value) = value(self.size) {
+            let origin = || origin(component, &field.to_string(), profile, is_overridden);
+            self.record.note(format_args!("components.{component}.{field}"), value, origin);
+        }
     }
 }
 
@@ -142,49 +166,89 @@ pub struct Quota {
 
 /// A hook or certificate solver that runs beside the components: the room that is kept for it.
 const JOB: [(&str, &str); 2] = [("200m", "256Mi"), ("1", "512Mi")];
+const MEBIBYTE: Milli = 1000 << 20;
 /// Pods kept for hooks and certificate solvers.
 const JOB_PODS: u32 = 4;
 
-/// What the components need: their sum, the largest surge of one rolling update, one Job, and a tenth as margin
-/// (CPU to the next 100m, memory to the next 64Mi). Disks: their sum and once more the largest, for a restore.
-pub fn derive(sizes: &Sizes) -> Quota {
-    let total = |pick: &dyn Fn(&Size) -> Milli, job: &str, step: Milli| {
-        let sum: Milli = sizes.values().map(pick).sum();
-        let surge =
-            sizes.iter().filter(|(name, _)| SURGING.contains(*name)).map(|(_, size)| pick(size)).max().unwrap_or(0);
-        let need = sum + surge + milli(job);
-        round_up(need + need / 10, step)
-    };
-    let (cpu, memory) = (100, 1000 * (64 << 20));
-    let disks: Vec<Milli> =
-        sizes.values().filter_map(|size| size.size.as_ref()).map(|size| milli(size.as_str())).collect();
-    let storage = disks.iter().sum::<Milli>() + disks.iter().max().copied().unwrap_or(0);
-    Quota {
-        requests: Amounts {
-            cpu: cpu_text(total(&|size| milli(size.requests.cpu.as_str()), JOB[0].0, cpu)),
-            memory: bytes_text(total(&|size| milli(size.requests.memory.as_str()), JOB[0].1, memory)),
-        },
-        limits: Amounts {
-            cpu: cpu_text(total(&|size| milli(size.limits.cpu.as_str()), JOB[1].0, cpu)),
-            memory: bytes_text(total(&|size| milli(size.limits.memory.as_str()), JOB[1].1, memory)),
-        },
-        storage: bytes_text(storage),
-        persistent_volume_claims: count(disks.len()) + 2,
-        pods: count(sizes.len()) + 1 + JOB_PODS,
+/// What the components need at the least, in milli-units: cores and memory with one surge and one Job, and the disks.
+struct Need {
+    requests: [Milli; 2],
+    limits: [Milli; 2],
+    disks: Vec<Milli>,
+    components: usize,
+}
+
+impl Need {
+    fn of(sizes: &Sizes) -> Self {
+        Self {
+            requests: need(sizes, |size| &size.requests, JOB[0]),
+            limits: need(sizes, |size| &size.limits, JOB[1]),
+            disks: sizes.values().filter_map(|size| Some(milli(size.size.as_ref()?.as_str()))).collect(),
+            components: sizes.len(),
+        }
     }
+
+    fn storage(&self) -> Milli {
+        round_up(self.disks.iter().sum(), MEBIBYTE)
+    }
+
+    fn claims(&self) -> u32 {
+        count(self.disks.len())
+    }
+
+    fn pods(&self) -> u32 {
+        count(self.components) + 1
+    }
+
+    /// With a tenth as margin (CPU to the next 100m, memory to the next 64Mi), and once more the largest disk, for a
+    /// restore.
+    fn quota(&self) -> Quota {
+        let amounts = |[cpu, memory]: [Milli; 2]| Amounts {
+            cpu: cpu_text(round_up(cpu + cpu / 10, 100)),
+            memory: bytes_text(round_up(memory + memory / 10, 64 * MEBIBYTE)),
+        };
+        Quota {
+            requests: amounts(self.requests),
+            limits: amounts(self.limits),
+            storage: bytes_text(self.storage() + self.disks.iter().max().copied().unwrap_or(0)),
+            persistent_volume_claims: self.claims() + 2,
+            pods: self.pods() + JOB_PODS,
+        }
+    }
+}
+
+/// Cores and memory: their sum, the largest surge of one rolling update, and one Job.
+fn need(sizes: &Sizes, pick: fn(&Size) -> &Amounts, job: (&str, &str)) -> [Milli; 2] {
+    let (mut sum, mut surge) = ([milli(job.0), milli(job.1)], [0; 2]);
+    for (name, size) in sizes {
+        let amounts = pick(size);
+        for (at, own) in [milli(amounts.cpu.as_str()), milli(amounts.memory.as_str())].into_iter().enumerate() {
+            sum[at] += own;
+            if SURGING.contains(name) {
+                surge[at] = own.max(surge[at]);
+            }
+        }
+    }
+    [sum[0] + surge[0], round_up(sum[1] + surge[1], MEBIBYTE)]
+}
+
+/// The quota that follows from the components alone.
+pub fn derive(sizes: &Sizes) -> Quota {
+    Need::of(sizes).quota()
 }
 
 /// The derived quota with the tenant's overrides, and what is wrong with those: none may be below what the components,
 /// one surge and one Job need. A finding's path is the pointer of the field in the tenant's file.
 pub fn quota(sizes: &Sizes, over: Option<&QuotaOverride>, record: &mut impl Record) -> (Quota, Vec<Finding>) {
-    let mut quota = derive(sizes);
-    let need = derive_need(sizes);
+    let need = Need::of(sizes);
+    let mut quota = need.quota();
     let over = over.cloned().unwrap_or_default();
     let mut findings = Vec::new();
-    let mut quantity = |field: &str, slot: &mut Quantity, given: Option<&Quantity>, need: &Quantity| {
+    let mut quantity = |field: &str, slot: &mut Quantity, given: Option<&Quantity>, need: Milli| {
         if let Some(given) = given {
             *slot = given.clone();
-            if milli(given.as_str()) < milli(need.as_str()) {
+            if milli(given.as_str()) < need {
+                let need = if field.ends_with("cpu") { cpu_text(need) } else { bytes_text(need) };
                 let pointer = format!("/resourceQuota/{}", field.replace('.', "/"));
                 let message = format!("resourceQuota.{field} is below what the components need");
                 let finding = Finding::invalid("plan/quota", message).path(pointer);
@@ -201,11 +265,11 @@ pub fn quota(sizes: &Sizes, over: Option<&QuotaOverride>, record: &mut impl Reco
         record.note(format_args!("resourceQuota.{field}"), slot, origin);
     };
     let (requests, limits) = (over.requests.as_ref(), over.limits.as_ref());
-    quantity("requests.cpu", &mut quota.requests.cpu, requests.map(|r| &r.cpu), &need.requests.cpu);
-    quantity("requests.memory", &mut quota.requests.memory, requests.map(|r| &r.memory), &need.requests.memory);
-    quantity("limits.cpu", &mut quota.limits.cpu, limits.map(|l| &l.cpu), &need.limits.cpu);
-    quantity("limits.memory", &mut quota.limits.memory, limits.map(|l| &l.memory), &need.limits.memory);
-    quantity("storage", &mut quota.storage, over.storage.as_ref(), &need.storage);
+    quantity("requests.cpu", &mut quota.requests.cpu, requests.map(|r| &r.cpu), need.requests[0]);
+    quantity("requests.memory", &mut quota.requests.memory, requests.map(|r| &r.memory), need.requests[1]);
+    quantity("limits.cpu", &mut quota.limits.cpu, limits.map(|l| &l.cpu), need.limits[0]);
+    quantity("limits.memory", &mut quota.limits.memory, limits.map(|l| &l.memory), need.limits[1]);
+    quantity("storage", &mut quota.storage, over.storage.as_ref(), need.storage());
     let mut number = |field: &str, slot: &mut u32, given: Option<u32>, need: u32| {
         if let Some(given) = given {
             *slot = given;
@@ -223,50 +287,25 @@ pub fn quota(sizes: &Sizes, over: Option<&QuotaOverride>, record: &mut impl Reco
         };
         record.note(format_args!("resourceQuota.{field}"), slot, origin);
     };
-    let claims = need.persistent_volume_claims;
-    number("persistentVolumeClaims", &mut quota.persistent_volume_claims, over.persistent_volume_claims, claims);
-    number("pods", &mut quota.pods, over.pods, need.pods);
+    let claims = over.persistent_volume_claims;
+    number("persistentVolumeClaims", &mut quota.persistent_volume_claims, claims, need.claims());
+    number("pods", &mut quota.pods, over.pods, need.pods());
     (quota, findings)
-}
-
-/// The least that works: as [`derive`], without margin.
-fn derive_need(sizes: &Sizes) -> Quota {
-    let total = |pick: &dyn Fn(&Size) -> Milli, job: &str| {
-        let sum: Milli = sizes.values().map(pick).sum();
-        let surge =
-            sizes.iter().filter(|(name, _)| SURGING.contains(*name)).map(|(_, size)| pick(size)).max().unwrap_or(0);
-        sum + surge + milli(job)
-    };
-    let disks: Vec<Milli> =
-        sizes.values().filter_map(|size| size.size.as_ref()).map(|size| milli(size.as_str())).collect();
-    Quota {
-        requests: Amounts {
-            cpu: cpu_text(total(&|size| milli(size.requests.cpu.as_str()), JOB[0].0)),
-            memory: bytes_text(total(&|size| milli(size.requests.memory.as_str()), JOB[0].1)),
-        },
-        limits: Amounts {
-            cpu: cpu_text(total(&|size| milli(size.limits.cpu.as_str()), JOB[1].0)),
-            memory: bytes_text(total(&|size| milli(size.limits.memory.as_str()), JOB[1].1)),
-        },
-        storage: bytes_text(disks.iter().sum()),
-        persistent_volume_claims: count(disks.len()),
-        pods: count(sizes.len()) + 1,
-    }
 }
 
 /// The largest limits of any component: no container of the namespace may ask for more.
 pub fn largest(sizes: &Sizes) -> Amounts {
-    let max = |pick: &dyn Fn(&Size) -> Milli| sizes.values().map(pick).max().unwrap_or(0);
+    let max = |pick: &dyn Fn(&Size) -> Milli| sizes.values().map(|size| pick(size)).max().unwrap_or(0);
     Amounts {
         cpu: cpu_text(max(&|size| milli(size.limits.cpu.as_str()))),
         memory: bytes_text(max(&|size| milli(size.limits.memory.as_str()))),
     }
 }
 
-/// Components whose request is above their limit, as findings.
+/// Components whose request is above their limit, as findings. (No profile has one: a test.)
 pub fn contradictions(sizes: &Sizes) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, size) in sizes {
+    for (name, size) in sizes.iter().filter(|(_, size)| matches!(size, Cow::Owned(_))) {
         for (what, request, limit) in
             [("cpu", &size.requests.cpu, &size.limits.cpu), ("memory", &size.requests.memory, &size.limits.memory)]
         {
@@ -320,7 +359,8 @@ mod tests {
     #[test]
     fn both_profiles_size_every_component_without_contradiction() {
         for profile in [Profile::PilotProd, Profile::SmallDev] {
-            let sizes = all(profile);
+            let sizes: Sizes =
+                all(profile).into_iter().map(|(name, size)| (name, Cow::Owned(size.into_owned()))).collect();
             assert_eq!(sizes.len(), COMPONENTS.len());
             assert!(contradictions(&sizes).is_empty());
         }
@@ -338,14 +378,14 @@ mod tests {
     #[test]
     fn an_override_below_the_need_is_refused_and_one_at_the_need_is_not() {
         let sizes = all(Profile::PilotProd);
-        let need = derive_need(&sizes);
+        let [cpu, memory] = Need::of(&sizes).limits;
         let over = |cpu: &str| QuotaOverride {
-            limits: Some(Amounts { cpu: Quantity::parse(cpu).unwrap(), memory: need.limits.memory.clone() }),
+            limits: Some(Amounts { cpu: Quantity::parse(cpu).unwrap(), memory: bytes_text(memory) }),
             ..QuotaOverride::default()
         };
         let (_, findings) = quota(&sizes, Some(&over("7")), &mut Silent);
         assert_eq!(findings[0].path.as_deref(), Some("/resourceQuota/limits/cpu"));
-        let (_, findings) = quota(&sizes, Some(&over(need.limits.cpu.as_str())), &mut Silent);
+        let (_, findings) = quota(&sizes, Some(&over(cpu_text(cpu).as_str())), &mut Silent);
         assert!(findings.is_empty(), "{findings:?}");
     }
 

@@ -1,14 +1,14 @@
 //! Tera templates with every interpolation a whole, escaped YAML scalar.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::sync::{Arc, RwLock};
 
 use serde_json::Value;
 use tera::{Context, Kwargs, State, Tera};
 
-use super::shape::{CLOSE, OPEN, Shape, hole_text};
+use super::shape::{CLOSE, Held, OPEN, Shape, hole_text};
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef};
 use crate::secrets::leak;
@@ -16,9 +16,14 @@ use crate::yaml::Span;
 
 static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates");
 
+/// How many values a thread knows before it begins anew: those of all tenants, and those of some tenants themselves.
+const KNOWN: usize = 4096;
+
 thread_local! {
     /// Values of the template that this thread renders, by the number of their hole.
-    static HOLES: RefCell<Vec<Value>> = const { RefCell::new(Vec::new()) };
+    static HOLES: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
+    /// Values that this thread met lately: a value that comes again is held once.
+    static MET: RefCell<HashSet<Held>> = RefCell::default();
 }
 
 /// The templates of a fleet, compiled, and the shapes that they were seen to have.
@@ -34,7 +39,7 @@ pub struct Templates {
 pub struct Rendered {
     template: &'static str,
     shape: Arc<Shape>,
-    values: Vec<Value>,
+    values: Vec<Held>,
 }
 
 impl Rendered {
@@ -56,7 +61,7 @@ impl Rendered {
     }
 
     /// The values, by the number of their hole.
-    pub fn values(&self) -> &[Value] {
+    pub fn values(&self) -> &[Held] {
         &self.values
     }
 
@@ -81,7 +86,7 @@ impl Rendered {
     /// Whether its text or a value looks as if it held a secret. A shape is searched once; of values, those that other
     /// tenants had are not searched again.
     pub fn is_suspect(&self) -> bool {
-        self.shape.is_suspect() || leak::in_values(&self.values)
+        self.shape.is_suspect() || leak::in_values(self.values.iter().map(AsRef::as_ref))
     }
 }
 
@@ -190,9 +195,24 @@ fn write_hole(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
 }
 
 fn keep(value: Value) -> std::borrow::Cow<'static, str> {
+    let value = held(value);
     HOLES.with_borrow_mut(|holes| {
         holes.push(value);
         hole_text(holes.len() - 1)
+    })
+}
+
+fn held(value: Value) -> Held {
+    MET.with_borrow_mut(|met| {
+        if let Some(held) = met.get(&value) {
+            return Held::clone(held);
+        }
+        if met.len() >= KNOWN {
+            met.clear();
+        }
+        let held = Held::new(value);
+        met.insert(Held::clone(&held));
+        held
     })
 }
 

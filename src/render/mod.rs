@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub use backend::{Owner, RemoteRef, remote};
 pub use engine::{Rendered, Templates, embedded_text as embedded};
-pub use shape::{Shape, fill, hole};
+pub use shape::{Held, Shape, fill, hole};
 pub use unit::{FileContent, RenderedUnit};
 
 use crate::config::Fleet;

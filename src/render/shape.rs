@@ -6,12 +6,16 @@
 //! holes by the canonical emitter. Values never pass through a YAML parser, so they cannot inject anything.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::manifest::object::{self, IdRef};
 use crate::secrets::leak;
 use crate::yaml::{self, Emitter, Limits, Place, Sink, Span};
+
+/// The value of a hole. Tenants have most of their values in common, and hold them in common.
+pub type Held = Arc<Value>;
 
 /// Begins a hole in a template's text; belongs to no other text (private use).
 pub const OPEN: char = '\u{E000}';
@@ -97,20 +101,20 @@ impl Shape {
     }
 
     /// About how many bytes the text takes with these values, so that it need not grow.
-    pub fn room(&self, values: &[Value]) -> usize {
+    pub fn room(&self, values: &[Held]) -> usize {
         // A text in quotes; numbers are short, and lists and mappings few.
-        let room = |value: &Value| if let Value::String(text) = value { text.len() + 2 } else { 8 };
+        let room = |value: &Held| if let Value::String(text) = value.as_ref() { text.len() + 2 } else { 8 };
         self.length + values.iter().map(room).sum::<usize>()
     }
 
     /// Writes the canonical text of all documents with these values.
-    pub fn write(&self, values: &[Value], out: &mut String) {
+    pub fn write(&self, values: &[Held], out: &mut String) {
         for document in &self.documents {
             for piece in &document.pieces {
                 match piece {
                     Piece::Text(text) => out.push_str(text),
                     Piece::Hole(index, place) => {
-                        Emitter::new(out).value(values.get(*index).unwrap_or(&Value::Null), *place);
+                        Emitter::new(out).value(values.get(*index).map_or(&Value::Null, AsRef::as_ref), *place);
                     }
                 }
             }
@@ -118,7 +122,7 @@ impl Shape {
     }
 
     /// The manifests with these values.
-    pub fn objects<'a>(&'a self, values: &'a [Value]) -> impl Iterator<Item = Value> + 'a {
+    pub fn objects<'a>(&'a self, values: &'a [Held]) -> impl Iterator<Item = Value> + 'a {
         self.documents.iter().map(|document| fill(&document.value, values))
     }
 
@@ -131,7 +135,7 @@ impl Shape {
     ///
     /// # Errors
     /// A document lacks a part of its identity.
-    pub fn identities<'a>(&'a self, values: &'a [Value]) -> impl Iterator<Item = Result<IdRef<'a>, String>> {
+    pub fn identities<'a>(&'a self, values: &'a [Held]) -> impl Iterator<Item = Result<IdRef<'a>, String>> {
         self.documents.iter().map(|document| {
             let id = document.identity.as_ref().map_err(String::clone)?;
             let namespace = id.namespace.as_ref().map(|part| part.text(values, "metadata/namespace")).transpose()?;
@@ -167,10 +171,10 @@ impl Part {
         hole(text).map_or_else(|| Self::Text(text.to_owned()), Self::Hole)
     }
 
-    fn text<'a>(&'a self, values: &'a [Value], field: &str) -> Result<&'a str, String> {
+    fn text<'a>(&'a self, values: &'a [Held], field: &str) -> Result<&'a str, String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Hole(index) => object::text(values.get(*index), field),
+            Self::Hole(index) => object::text(values.get(*index).map(AsRef::as_ref), field),
         }
     }
 }
@@ -256,10 +260,10 @@ pub fn with_labels(mut labels: Map<String, Value>) -> Value {
 }
 
 /// A part of a manifest with the values in its holes.
-pub fn fill(value: &Value, values: &[Value]) -> Value {
+pub fn fill(value: &Value, values: &[Held]) -> Value {
     match value {
         Value::String(text) => match hole(text) {
-            Some(index) => values.get(index).cloned().unwrap_or_default(),
+            Some(index) => values.get(index).map(|value| Value::clone(value)).unwrap_or_default(),
             None => value.clone(),
         },
         Value::Array(items) => items.iter().map(|item| fill(item, values)).collect::<Vec<_>>().into(),
@@ -290,6 +294,7 @@ mod tests {
             vec![json!("a\nb\n"), json!([1, [2]]), json!({"x": "y"}), json!([])],
             vec![json!(1), json!(null), json!(true), json!("a\n\nb")],
         ] {
+            let values: Vec<Held> = values.into_iter().map(Arc::new).collect();
             let mut out = String::new();
             shape.write(&values, &mut out);
             let objects: Vec<Value> = shape.objects(&values).collect();

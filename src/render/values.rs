@@ -50,7 +50,7 @@ pub fn tenant(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
                 "repository": format!("{}/soctalk-adapter", install.image.registry), "tag": install.image.tag,
                 "digest": install.image.digests.adapter,
             },
-            "resources": plan.sizes.get("adapter").map(sizing::resources),
+            "resources": plan.sizes.get("adapter").map(|size| sizing::resources(size)),
             "tokenSecretRef": { "name": "adapter-token", "key": "token" },
             "apiUrl": "http://soctalk-api.soctalk-system.svc.cluster.local:8000",
         },
@@ -76,7 +76,7 @@ fn chart_state(state: State) -> &'static str {
 }
 
 fn components(fleet: &Fleet, plan: &TenantPlan<'_>) -> Value {
-    let size = |name: &str| component(fleet, plan.sizes.get(name));
+    let size = |name: &str| component(fleet, plan.sizes.get(name).map(AsRef::as_ref));
     let given = &plan.tenant.components;
     let mut indexer = size("wazuh.indexer");
     if let Some(heap) = plan.sizes.get("wazuh.indexer").and_then(|size| size.heap.as_ref()) {

@@ -100,10 +100,10 @@ thread_local! {
 }
 
 /// Whether a key or text anywhere in some values looks like a secret.
-pub fn in_values(values: &[Value]) -> bool {
+pub fn in_values<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
     CLEAN.with_borrow_mut(|clean| {
         let mut new = Vec::new();
-        values.iter().for_each(|value| unknown(value, clean, &mut new));
+        values.into_iter().for_each(|value| unknown(value, clean, &mut new));
         if new.is_empty() {
             return false;
         }

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use tenantry::check::{Input, Kept, Verified};
+use tenantry::check::{Input, Kept, Verdict, Verified};
 use tenantry::config::Fleet;
 use tenantry::error::Result;
 use tenantry::manifest::tree::{Changes, Digest, Unit};
 use tenantry::memo::Memo;
 use tenantry::output::{Baseline, Committed, Edits, Identity, Message, Options, Outcome, Repo, Target, Time};
+use tenantry::render::RenderedUnit;
 use tenantry::source::Source;
 
 /// The version that these tests pretend to be.
@@ -63,9 +64,17 @@ pub fn checked(changes: &Changes) -> Verified {
     });
     let plan = tenantry::plan::plan(&FLEET.1, &FLEET.0).0.unwrap();
     let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
-    let (units, kept, memo, source) = (Arc::default(), Kept::default(), Memo::default(), Source::default());
+    let bare = |unit: &Unit| RenderedUnit {
+        path: unit.path.clone(),
+        tenant: None,
+        inputs: unit.inputs,
+        files: BTreeMap::new(),
+    };
+    let units = Arc::new(changes.write.values().map(bare).collect());
+    let (kept, memo, source) = (Kept::default(), Memo::default(), Source::default());
     let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
-    tenantry::check::run(&input).admit(changes.clone()).0.unwrap()
+    let finish = |unit: &RenderedUnit, _: &[Verdict]| changes.write[&unit.path].clone();
+    tenantry::check::run(&input).admit(changes.keep.clone(), changes.remove.clone(), finish).unwrap()
 }
 
 /// A fleet of some tenants and the system unit, all of one text.

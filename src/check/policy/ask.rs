@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Namespaces, resource};
 use crate::admission::{self, Asked, Policy, Resource, Subject, Verdict};
 use crate::manifest::{IdRef, ObjectId};
-use crate::render::{FileContent, RenderedUnit, Shape, fill, hole};
+use crate::render::{FileContent, Held, RenderedUnit, Shape, fill, hole};
 use crate::schemas::{Catalog, Place, Step};
 
 /// Where an object was rendered.
@@ -96,7 +96,7 @@ impl<'a> Guard<'a> {
         refused
     }
 
-    fn refusal(&self, known: &Known, id: IdRef<'_>, at: &Where<'_>, values: &[Value]) -> Option<Refusal<'a>> {
+    fn refusal(&self, known: &Known, id: IdRef<'_>, at: &Where<'_>, values: &[Held]) -> Option<Refusal<'a>> {
         let Asked::Yes(verdict) = self.ask(known, id, at.cluster, values) else { return None };
         (verdict != Verdict::Allowed).then(|| Refusal {
             policy: self.asked[known.policy],
@@ -141,7 +141,7 @@ impl<'a> Guard<'a> {
     }
 
     /// The place of the value without which the object would pass; the object as a whole if no single one decides.
-    fn guilty(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Value]) -> Place {
+    fn guilty(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Place {
         if let [only] = known.holes.as_slice() {
             return only.clone();
         }
@@ -149,14 +149,14 @@ impl<'a> Guard<'a> {
             let Some(number) = place.of(&known.read).and_then(Value::as_str).and_then(hole) else { return false };
             let mut values = values.to_vec();
             if let Some(value) = values.get_mut(number) {
-                *value = Value::String(String::new());
+                *value = Held::new(Value::String(String::new()));
             }
             self.ask(known, id, cluster, &values) == Asked::Yes(Verdict::Allowed)
         };
         known.holes.iter().find(without).cloned().unwrap_or_default()
     }
 
-    fn ask(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Value]) -> Asked {
+    fn ask(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
         let policy = self.asked[known.policy];
         let is_namespace = known.resource.plural == "namespaces" && known.resource.group.is_empty();
         let of_namespace = id.namespace.or(is_namespace.then_some(id.name));
