@@ -31,6 +31,8 @@ fn main() {
     let all = measure(&folder.join("many"), many);
     let growth = seconds(all.cold) / seconds(few.cold);
     println!("{:<58} {:>10}  {growth:9.2} x", format!("growth, {} to {} tenants", few.tenants, all.tenants), "");
+    let growth = all.checks / few.checks;
+    println!("{:<58} {:>10}  {growth:9.2} x", "growth of all checks", "");
     helm(&folder.join("many"), seconds(all.cold) / all.tenants as f64);
     small("--help", &["--help"]);
     small("list of the repository's own fleet", &["-C", OWN, "list"]);
@@ -40,6 +42,8 @@ fn main() {
 struct Measured {
     tenants: usize,
     cold: Duration,
+    /// Seconds of all checks of a cold run.
+    checks: f64,
 }
 
 fn measure(folder: &Path, tenants: usize) -> Measured {
@@ -68,10 +72,22 @@ fn measure(folder: &Path, tenants: usize) -> Measured {
     let none = runs(SHORT, |_| render(&[]));
     row("nothing changed", none.time, Some((seconds(cold.time), "cold")));
     bare(&repository);
-    println!("-- where the time of a cold run goes\n{}", times(&render(&["--timings"])));
+    let again = render(&["--timings"]);
+    println!("-- where the time of a cold run goes\n{}", times(&again));
+    let (checks, whole) = (step(&again, "check"), seconds(again.time));
+    row("all checks of that run", Duration::from_secs_f64(checks), Some((whole, "of it, commit included")));
+    let others = step(&again, "render");
+    println!("{:<58} {:>10}  {:9.2} x render in memory", "", "", checks / others);
     change_one(&fleet, tenants / 2, SHORT);
     println!("-- where the time of a run with one tenant changed goes\n{}", times(&render(&["--timings"])));
-    Measured { tenants, cold: cold.time }
+    Measured { tenants, cold: cold.time, checks }
+}
+
+/// Seconds of a step, by the lines of `--timings`.
+fn step(ran: &Ran, name: &str) -> f64 {
+    let line = ran.said.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+    let milliseconds = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    milliseconds.unwrap_or_else(|| panic!("no step {name}: {}", ran.said)) / 1000.0
 }
 
 /// The lines of `--timings`, at the end of what was said.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod capacity;
 mod diff;
 mod drift;
 mod evidence;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use capacity::CapacityArgs;
 pub use diff::DiffArgs;
 pub use drift::{DriftArgs, DriftCommand, MergeArgs};
 pub use evidence::EvidenceArgs;
@@ -134,7 +136,7 @@ impl std::str::FromStr for OutputSpec {
 pub enum Command {
     /// Start a fleet in a folder, with CI recipes
     Init(InitArgs),
-    /// Print the JSON Schema of a config kind
+    /// Print the JSON Schema of a config kind or of a report
     Schema(SchemaArgs),
     /// Load, validate, render in memory and prove everything; writes nothing
     Check(CheckArgs),
@@ -156,6 +158,8 @@ pub enum Command {
     List,
     /// One tenant's values
     Show(ShowArgs),
+    /// What the tenants ask of each cluster, what there is, and how many more fit
+    Capacity(CapacityArgs),
     /// Whether a chart version runs under a system version
     Compat(CompatArgs),
     #[command(flatten)]
@@ -337,7 +341,7 @@ pub struct InitArgs {
 /// Arguments of `schema`.
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {
-    /// Kind of config file
+    /// Kind of config file, or report
     #[arg(value_enum)]
     pub kind: SchemaKind,
 }
@@ -357,6 +361,10 @@ pub enum SchemaKind {
     NetworkClaims,
     /// policies/exemptions.yaml
     Exemptions,
+    /// The JSON report of `check` and the other commands that have findings
+    Report,
+    /// The JSON answer of `capacity`
+    Capacity,
 }
 
 /// Arguments of `check`.

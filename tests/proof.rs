@@ -7,6 +7,8 @@
     reason = "a test that cannot go on says so by its panic"
 )]
 
+#[path = "support/chromium.rs"]
+mod chromium;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/tools.rs"]
@@ -16,5 +18,9 @@ mod tools;
 mod access;
 #[path = "proof/leaks.rs"]
 mod leaks;
+#[path = "proof/pages.rs"]
+mod pages;
+#[path = "proof/reports.rs"]
+mod reports;
 #[path = "proof/rules.rs"]
 mod rules;

@@ -32,6 +32,28 @@ pub fn locate(source: &Source, file: &str, words: &[&str], field: &str) -> Locat
     }
 }
 
+/// The line of the fleet's own template in the place of the program's that departs from it and holds a word: the words are
+/// tried in order. Templates that it includes belong to it. None if the fleet has none that departs.
+pub fn overridden(source: &Source, template: &str, words: &[&str]) -> Option<Location> {
+    let text = source.text(&format!("templates/{template}")).or_else(|| embedded(template))?;
+    let included = text.split("{% include \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let own = std::iter::once(template).chain(included).filter_map(|name| {
+        let (own, twin) = (source.text(&format!("templates/{name}"))?, embedded(name)?);
+        Some((name, twin, own)).filter(|_| twin != own)
+    });
+    let own: Vec<_> = own.collect();
+    let place = |name: &str, line| Location { line, ..Location::file(format!("templates/{name}")) };
+    for word in words {
+        for (name, twin, text) in &own {
+            let line = departure(twin, text, &[word]);
+            if text.lines().nth(line as usize - 1).is_some_and(|text| text.contains(word)) {
+                return Some(place(name, line));
+            }
+        }
+    }
+    own.first().map(|(name, twin, text)| place(name, departure(twin, text, &[])))
+}
+
 /// A finding at the line to edit, with its tenant.
 pub fn located(finding: Finding, source: &Source, file: &str, words: &[&str], field: &str) -> Finding {
     let finding = finding.at(locate(source, file, words, field));

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use crate::finding::Finding;
 use crate::manifest::Digest;
 use crate::plan::names::{cluster_of, system_unit};
 use crate::render::{Job, RenderedUnit, Templates};
@@ -40,6 +41,21 @@ impl<'a> Kept<'a> {
         jobs.map(|(job, inputs)| (job.path.as_str(), *inputs))
     }
 
+    /// Some files of one unit that stays; none if no such unit does.
+    ///
+    /// # Errors
+    /// It no longer renders.
+    pub fn part(
+        &self,
+        cluster: &str,
+        path: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<RenderedUnit>, String> {
+        let Some(stay) = self.clusters.get(cluster) else { return Ok(None) };
+        let Ok(at) = stay.jobs.binary_search_by(|(job, _)| job.path.as_str().cmp(path)) else { return Ok(None) };
+        stay.jobs[at].0.part(stay.templates, wanted).map(Some).map_err(words)
+    }
+
     /// The namespace of a cluster's control plane, if that unit stays: tenants have objects in it.
     pub fn system_namespace(&self, cluster: &str) -> Option<RenderedUnit> {
         let stay = self.clusters.get(cluster)?;
@@ -56,8 +72,12 @@ impl<'a> Kept<'a> {
         let part = |(job, _): &(&Job<'_>, Digest)| job.part(stay.templates, super::network::needs);
         let render = || -> Result<Vec<RenderedUnit>, String> {
             let made: Result<Vec<_>, Vec<_>> = stay.jobs.par_iter().map(part).collect();
-            made.map_err(|found| found.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; "))
+            made.map_err(words)
         };
         stay.units.get_or_init(|| render().map(Arc::new)).clone()
     }
+}
+
+fn words(found: Vec<Finding>) -> String {
+    found.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("; ")
 }

@@ -4,11 +4,14 @@
 //! [`Verified`], and only a [`Verified`] can be written.
 
 pub mod access;
+mod capacity;
 mod charts;
+mod consistency;
 mod kept;
 pub mod network;
 mod output;
 mod policy;
+mod references;
 mod rotation;
 mod schema;
 mod values;
@@ -17,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::finding::{Class, Finding, Severity, any_error};
@@ -64,7 +68,7 @@ pub struct Check {
 }
 
 /// The table of checks.
-pub static CHECKS: [Check; 11] = [
+pub static CHECKS: [Check; 14] = [
     Check { id: "charts", proves: "the charts hold what was reviewed", run: charts::check },
     Check { id: "chart-values", proves: "the values of every release are valid for their chart", run: values::check },
     Check { id: "duplicates", proves: "no object is rendered twice", run: output::duplicates },
@@ -79,11 +83,18 @@ pub static CHECKS: [Check; 11] = [
         proves: "every Secret is read by those that the inventory names, and by nobody else",
         run: access::check,
     },
+    Check {
+        id: "references",
+        proves: "what an object names is rendered beside it, or brought by the platform",
+        run: references::check,
+    },
+    Check { id: "consistency", proves: "no two tenants have the same addresses or names", run: consistency::check },
+    Check { id: "capacity", proves: "the clusters hold what their tenants ask for", run: capacity::check },
     Check { id: "network", proves: "required flows work and forbidden ones are blocked", run: network::check },
 ];
 
 /// A check's verdict, for reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// The check.

@@ -27,6 +27,7 @@ use crate::finding::{Finding, Severity, exit_code};
 use crate::manifest::{Digest, Unit};
 use crate::network::{Proof, Verdict};
 use crate::plan::Plan;
+use crate::plan::capacity::{Basis, of_fleet};
 use crate::render::Job;
 use crate::report::evidence::{self as report, Document, Exempted, Fact, Input, Judged, Subject};
 use crate::source;
@@ -52,7 +53,7 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
     let proofs = timings.step("proofs", || proofs(&loaded, &plan));
     let mut input = Input {
         subject: subject(&loaded, &plan, name, revision),
-        facts: vec![network(&proofs), capacity(&proofs), rotation(plan.fleet), admission(plan.fleet, &checked)],
+        facts: vec![network(&proofs), capacity(&proofs, &plan), rotation(plan.fleet), admission(plan.fleet, &checked)],
         limits: limits(args),
         ..Input::default()
     };
@@ -154,8 +155,8 @@ fn network(proofs: &Result<Vec<(String, Proof)>, String>) -> Fact {
     fact
 }
 
-/// What the agents of Cilium must hold in each cluster.
-fn capacity(proofs: &Result<Vec<(String, Proof)>, String>) -> Fact {
+/// What the agents of Cilium must hold in each cluster, and what the tenants' quotas and addresses take of what is declared.
+fn capacity(proofs: &Result<Vec<(String, Proof)>, String>, plan: &Plan<'_>) -> Fact {
     let mut fact = Fact { claim: "capacity", ..Fact::default() };
     match proofs {
         Err(why) => fact.faults.push(why.clone()),
@@ -172,6 +173,19 @@ fn capacity(proofs: &Result<Vec<(String, Proof)>, String>) -> Fact {
                 if found.fits() { fact.facts.push(said) } else { fact.faults.push(said) }
             }
         }
+    }
+    for usage in of_fleet(plan) {
+        let whose = usage.cluster.unwrap_or("the fleet");
+        let what = usage.resource.title();
+        let Some(limit) = usage.limit.as_ref().filter(|limit| limit.basis == Basis::Declared) else {
+            if usage.limit.is_none() {
+                fact.assumptions.push(format!("{whose}: enough {what}: install.yaml declares none"));
+            }
+            continue;
+        };
+        let amount = |milli| usage.resource.amount(milli);
+        let said = format!("{whose}: {what}: {} of {} that are declared", amount(usage.used), amount(limit.amount));
+        if usage.is_exceeded() { fact.faults.push(said) } else { fact.facts.push(said) }
     }
     fact
 }

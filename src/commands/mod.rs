@@ -3,6 +3,7 @@
 mod access;
 mod bootstrap;
 mod budget;
+mod capacity;
 mod charts;
 mod check;
 mod codeowners;
@@ -81,15 +82,17 @@ pub fn run(cli: Cli) -> Result<u8> {
     let code = match cli.command {
         Command::Init(args) => init::run(&screen, &args)?,
         Command::Schema(args) => {
-            let kind = match args.kind {
-                SchemaKind::Install => Kind::Install,
-                SchemaKind::Tenant => Kind::Tenant,
-                SchemaKind::Compatibility => Kind::Compatibility,
-                SchemaKind::Rotation => Kind::RotationPolicy,
-                SchemaKind::NetworkClaims => Kind::NetworkClaims,
-                SchemaKind::Exemptions => Kind::Exemptions,
+            let schema = match args.kind {
+                SchemaKind::Install => Kind::Install.schema().clone(),
+                SchemaKind::Tenant => Kind::Tenant.schema().clone(),
+                SchemaKind::Compatibility => Kind::Compatibility.schema().clone(),
+                SchemaKind::Rotation => Kind::RotationPolicy.schema().clone(),
+                SchemaKind::NetworkClaims => Kind::NetworkClaims.schema().clone(),
+                SchemaKind::Exemptions => Kind::Exemptions.schema().clone(),
+                SchemaKind::Report => crate::report::schema(),
+                SchemaKind::Capacity => capacity::schema(),
             };
-            screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
+            screen.print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()))?;
             exit::OK
         }
         Command::Check(args) => check::run(&screen, &args)?,
@@ -100,6 +103,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Codeowners(args) => codeowners::run(&screen, &args)?,
         Command::Bootstrap(args) => bootstrap::run(&screen, &args)?,
         Command::Watch(args) => watch::run(&screen, &args)?,
+        Command::Capacity(args) => capacity::run(&screen, &args)?,
         Command::List => inspect::list(&screen)?,
         Command::Show(args) => inspect::show(&screen, &args)?,
         Command::Drift(args) => drift::run(&screen, &args)?,
@@ -142,7 +146,8 @@ fn formats(command: &Command) -> &'static [Format] {
         Command::Secrets(SecretsArgs { command: Some(SecretsCommand::Enrolment { .. }) })
         | Command::Life(_)
         | Command::Explain(_) => &[Text, Json, Markdown],
-        Command::List
+        Command::Capacity(_)
+        | Command::List
         | Command::Show(_)
         | Command::Compat(_)
         | Command::Charts(_)

@@ -1,5 +1,6 @@
 //! The shapes of the files of a fleet, and how texts become valid values or findings with their place.
 
+pub mod capacity;
 pub mod compatibility;
 pub mod install;
 pub mod quantity;

@@ -1,11 +1,13 @@
 //! Decides every value of the fleet: defaults, sizes, quota, names, versions. Nothing further in decides anything.
 
 pub mod budget;
+pub mod capacity;
 pub mod compat;
 pub mod edge;
 pub mod lifecycle;
 pub mod names;
 pub mod origin;
+pub mod shard;
 pub mod sizing;
 mod tenant;
 pub mod vanished;

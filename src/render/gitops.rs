@@ -18,16 +18,6 @@ pub fn namespace(fleet: &Fleet) -> String {
     fleet.install.gitops.namespace.as_ref().map_or_else(|| default.to_owned(), ToString::to_string)
 }
 
-/// The Flux controller that takes care of a tenant. It depends on the slug alone, so no tenant moves when another comes.
-pub fn shard(fleet: &Fleet, slug: &str) -> Option<String> {
-    let shards = &fleet.install.gitops.shards;
-    let digest = crate::manifest::Digest::of(slug.as_bytes());
-    let number = u64::from_le_bytes(digest.as_bytes()[..8].try_into().unwrap_or_default());
-    let count = u64::try_from(shards.len()).ok().filter(|count| *count > 0)?;
-    let index = usize::try_from(number % count).ok()?;
-    shards.get(index).map(ToString::to_string)
-}
-
 /// What the templates of the engine see, one a unit: the engine's own settings and the unit.
 pub fn context(fleet: &Fleet) -> Value {
     let gitops = &fleet.install.gitops;
@@ -97,7 +87,7 @@ pub fn families(fleet: &Fleet, cluster: &ClusterPlan<'_>) -> Vec<Family> {
     families.push(entry(system, names::system_unit(name), "20m0s", None, None, system.into(), "system.yaml".into()));
     for (slug, tenant) in &cluster.tenants {
         let path = names::tenant_unit(name, slug);
-        let shard = shard(fleet, slug);
+        let shard = crate::plan::shard::of(&fleet.install, slug);
         // The Kustomization waits for the HelmRelease, so it needs a little longer than that.
         let timeout = if tenant.timeout == "15m0s" { "20m0s" } else { "35m0s" };
         families.push(entry(

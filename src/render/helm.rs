@@ -38,7 +38,7 @@ impl Helm {
         helm.namespace.clone_from(&plan.namespace);
         helm.application = format!("{}-chart", plan.namespace);
         helm.timeout = plan.timeout.into();
-        helm.shard = gitops::shard(fleet, plan.tenant.tenant.slug.as_str());
+        helm.shard = crate::plan::shard::of(&fleet.install, plan.tenant.tenant.slug.as_str());
         helm.depends_on = Some(json!([{ "name": "soctalk-system", "namespace": SYSTEM_NAMESPACE }]));
         helm
     }

@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use super::Report;
-use super::order::{counted, sentence, word, worst_first};
+use super::order::{counted, cut, sentence, word, worst_first};
 use crate::finding::{Finding, Severity};
 
 /// Annotations of one kind that GitHub keeps of a step; the others it drops without a word.
 const KEPT: usize = 10;
+
+/// Characters of a message that are shown: GitHub keeps 64 KB, and a character has four bytes at most, each of three
+/// characters where it is escaped.
+const MESSAGE: usize = 5_000;
 
 /// One line a finding, at most ten of a kind: the last of ten says how many more there are.
 pub fn github(report: &Report) -> String {
@@ -40,7 +44,7 @@ fn line(out: &mut String, finding: &Finding) {
     if let Some(place) = &finding.location {
         let _ = write!(out, "file={},line={},col={},", property(&place.file), place.line, place.column);
     }
-    let _ = writeln!(out, "title={}::{}", property(finding.rule), data(&sentence(finding)));
+    let _ = writeln!(out, "title={}::{}", property(finding.rule), data(&cut(&sentence(finding), MESSAGE)));
 }
 
 /// What stands behind the last `::`.

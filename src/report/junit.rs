@@ -26,7 +26,8 @@ pub fn junit(report: &Report) -> String {
     suite.add_test_cases(worst_first(&report.findings).into_iter().map(case));
     junit.add_test_suite(suite);
     let text = junit.to_string().unwrap_or_else(|error| unreachable!("text becomes XML: {error}"));
-    leak::mask(&text)
+    // Jenkins' schema knows no such attribute of a suite. In texts a quotation mark is escaped.
+    leak::mask(&text.replace(" disabled=\"0\"", ""))
 }
 
 fn failed(kind: NonSuccessKind, message: &str) -> TestCaseStatus {

@@ -16,7 +16,7 @@ mod text;
 pub use github::github;
 pub use gitlab::gitlab;
 pub use html::html;
-pub use json::json;
+pub use json::{json, schema, schema_of};
 pub use junit::junit;
 pub use markdown::{MOST as MARKDOWN_MOST, markdown};
 pub use sarif::sarif;

@@ -16,7 +16,7 @@ use crate::config::schema::nearest;
 use crate::yaml::{self, Limits};
 
 /// The families, each with its title and its rules as YAML.
-static FAMILIES: [(&str, &str, &str); 16] = [
+static FAMILIES: [(&str, &str, &str); 19] = [
     ("source", "Reading files", include_str!("table/source.yaml")),
     ("config", "The fleet's files", include_str!("table/config.yaml")),
     ("plan", "Decisions", include_str!("table/plan.yaml")),
@@ -28,6 +28,9 @@ static FAMILIES: [(&str, &str, &str); 16] = [
     ("policy", "Admission policies", include_str!("table/policy.yaml")),
     ("secrets", "Secrets", include_str!("table/secrets.yaml")),
     ("access", "Access", include_str!("table/access.yaml")),
+    ("reference", "References", include_str!("table/reference.yaml")),
+    ("consistency", "Consistency of the fleet", include_str!("table/consistency.yaml")),
+    ("capacity", "Capacity", include_str!("table/capacity.yaml")),
     ("network", "The network", include_str!("table/network.yaml")),
     ("exempt", "Exemptions", include_str!("table/exempt.yaml")),
     ("drift", "Drift", include_str!("table/drift.yaml")),

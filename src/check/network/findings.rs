@@ -70,7 +70,10 @@ pub(super) fn of_proof(source: &Source, scope: &Scope<'_>, proof: &Proof) -> Vec
     }
     // Before the first tenant comes, what is meant for tenants selects nobody.
     let is_premature = |violation: &&Violation| violation.rule == "dead-peer" && scope.cluster.tenants.is_empty();
-    let violations = proof.findings.iter().filter(|violation| !is_premature(violation));
+    // That two customers share addresses is told of their files, with both lines.
+    let is_told =
+        |violation: &&Violation| violation.rule == "shared-block" && violation.object.contains("wazuh-agent-ingress");
+    let violations = proof.findings.iter().filter(|violation| !is_premature(violation) && !is_told(violation));
     findings.extend(violations.map(|violation| of_violation(source, violation)));
     findings.extend(proof.capacity.as_ref().and_then(|capacity| of_capacity(source, scope, capacity)));
     findings

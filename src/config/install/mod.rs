@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{Capacity, Provided};
 use super::types::{Address, Cidr, Fqdn, Label, Version};
 pub use network::{
     Dns, Edge, Hostnames, Ingress, IngressTls, LoadBalancer, Network, NetworkMode, NodeLocal, PortRange, TrafficPolicy,
@@ -91,6 +92,9 @@ pub struct Install {
     /// Who reviews.
     #[serde(default)]
     pub review: Review,
+    /// What the platform brings and nothing here renders, so that manifests may refer to it: storage classes, issuers, …
+    #[serde(default)]
+    pub provided: Vec<Provided>,
     /// The clusters, each with its own `soctalk-system`.
     #[schemars(length(min = 1))]
     pub clusters: Vec<Cluster>,
@@ -113,9 +117,18 @@ pub struct Cluster {
     /// Addresses of the API server; needed where policies cannot name it (`calico-egress-proxy`).
     #[serde(default, rename = "apiServerCIDRs")]
     pub api_server_cidrs: Vec<Cidr>,
-    /// Cores and memory that tenants may request in all, for the capacity check.
+    /// Addresses of the pods here: no customer's may overlap them.
+    #[serde(default, rename = "podCIDRs")]
+    pub pod_cidrs: Vec<Cidr>,
+    /// Addresses of the Services here: no customer's may overlap them.
+    #[serde(default, rename = "serviceCIDRs")]
+    pub service_cidrs: Vec<Cidr>,
+    /// Addresses of the nodes here: no customer's may overlap them.
+    #[serde(default, rename = "nodeCIDRs")]
+    pub node_cidrs: Vec<Cidr>,
+    /// What tenants may ask of the cluster in all, for the capacity check.
     #[serde(default)]
-    pub capacity: Option<Amounts>,
+    pub capacity: Option<Capacity>,
 }
 
 /// A label that is a constant of this program.

@@ -152,7 +152,7 @@ pub struct LoadBalancer {
     /// `Local` keeps the customer's address (needed for customer CIDRs), `Cluster` does not.
     #[serde(default)]
     pub external_traffic_policy: TrafficPolicy,
-    /// Addresses in the pool, for the capacity check.
+    /// Addresses in the pool of each cluster that does not say otherwise, for the capacity check.
     #[serde(default)]
     pub pool_size: Option<u32>,
 }
