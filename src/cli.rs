@@ -134,7 +134,7 @@ impl std::str::FromStr for OutputSpec {
 pub enum Command {
     /// Start a fleet in a folder, with CI recipes
     Init(InitArgs),
-    /// Print the JSON Schema of a config kind
+    /// Print the JSON Schema of a config kind or a report
     Schema(SchemaArgs),
     /// Load, validate, render in memory and prove everything; writes nothing
     Check(CheckArgs),
@@ -337,7 +337,7 @@ pub struct InitArgs {
 /// Arguments of `schema`.
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {
-    /// Kind of config file
+    /// Kind of config file or report
     #[arg(value_enum)]
     pub kind: SchemaKind,
 }
@@ -355,6 +355,8 @@ pub enum SchemaKind {
     Rotation,
     /// policies/network-claims.yaml
     NetworkClaims,
+    /// What `diff -o json` writes
+    DiffReport,
 }
 
 /// Arguments of `check`.

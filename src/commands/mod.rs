@@ -67,14 +67,15 @@ pub fn run(cli: Cli) -> Result<u8> {
     let code = match cli.command {
         Command::Init(args) => init::run(&screen, &args)?,
         Command::Schema(args) => {
-            let kind = match args.kind {
-                SchemaKind::Install => Kind::Install,
-                SchemaKind::Tenant => Kind::Tenant,
-                SchemaKind::Compatibility => Kind::Compatibility,
-                SchemaKind::Rotation => Kind::RotationPolicy,
-                SchemaKind::NetworkClaims => Kind::NetworkClaims,
+            let schema = match args.kind {
+                SchemaKind::Install => Kind::Install.schema().clone(),
+                SchemaKind::Tenant => Kind::Tenant.schema().clone(),
+                SchemaKind::Compatibility => Kind::Compatibility.schema().clone(),
+                SchemaKind::Rotation => Kind::RotationPolicy.schema().clone(),
+                SchemaKind::NetworkClaims => Kind::NetworkClaims.schema().clone(),
+                SchemaKind::DiffReport => crate::report::diff::schema(),
             };
-            screen.print(&format!("{}\n", serde_json::to_string_pretty(kind.schema()).unwrap_or_default()))?;
+            screen.print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()))?;
             exit::OK
         }
         Command::Check(args) => check::run(&screen, &args)?,
