@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn what_has_a_namespace_gets_the_releases() {
-        let of = |kind: &str| placed(json!({ "kind": kind, "metadata": { "name": "x" } }), "n")["metadata"]["namespace"].clone();
+        let of = |kind: &str| {
+            placed(json!({ "kind": kind, "metadata": { "name": "x" } }), "n")["metadata"]["namespace"].clone()
+        };
         assert_eq!((of("Service"), of("ClusterRole"), of("Namespace")), (json!("n"), Value::Null, Value::Null));
         let own = placed(json!({ "kind": "Service", "metadata": { "namespace": "m" } }), "n");
         assert_eq!(own["metadata"]["namespace"], "m");

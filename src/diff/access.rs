@@ -29,8 +29,8 @@ pub struct AccessChange {
     pub subject: String,
     /// The namespace; none for every one.
     pub namespace: Option<String>,
-    /// The Secret, or the account that is acted as; none for every one.
-    pub name: Option<String>,
+    /// The Secrets, or the accounts that are acted as; none for every one.
+    pub names: Vec<String>,
     /// By which rights: `get secrets`.
     pub rights: String,
     /// Why they amount to it.
@@ -72,7 +72,7 @@ fn change(action: AccessAction, holding: &Holding, here: &Holdings) -> AccessCha
         act: holding.act,
         subject: holding.subject.to_string(),
         namespace: holding.namespace.clone(),
-        name: holding.name.clone(),
+        names: holding.name.iter().cloned().collect(),
         rights: rights.rights.into_iter().collect::<Vec<_>>().join("; "),
         why: rights.why,
         inner: own.is_some() && own == holding.namespace.as_ref(),
@@ -86,10 +86,13 @@ impl AccessChange {
             Some(namespace) => format!("{every} of {namespace}"),
             None => format!("{every} of every namespace"),
         };
-        let object = |kind: &str| match (&self.namespace, &self.name) {
-            (Some(namespace), Some(name)) => format!("{kind} {namespace}/{name}"),
-            (None, Some(name)) => format!("{kind} {name} of every namespace"),
-            (_, None) => place(&format!("every {kind}")),
+        let object = |kind: &str| {
+            let many = if self.names.len() > 1 { "s" } else { "" };
+            match (&self.namespace, self.names.join(", ")) {
+                (_, names) if names.is_empty() => place(&format!("every {kind}")),
+                (Some(namespace), names) => format!("{kind}{many} {namespace}/{names}"),
+                (None, names) => format!("{kind}{many} {names} of every namespace"),
+            }
         };
         match self.act {
             Act::Read => format!("read {}", object("Secret")),

@@ -87,6 +87,17 @@ pub struct Change {
     pub made_by: Option<String>,
 }
 
+impl Change {
+    /// Says of a release's change that its workloads are told by themselves.
+    pub fn is_expanded(&mut self) {
+        let release = matches!(self.object.kind.as_str(), "HelmRelease" | "Application") && self.made_by.is_none();
+        if release && self.restarts && !self.path.is_empty() {
+            self.restarts = false;
+            "the release is upgraded: what Helm makes of it is told below".clone_into(&mut self.effect);
+        }
+    }
+}
+
 /// How a whole unit changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -145,10 +145,24 @@ impl Folder {
             fields.push(Folded { change: named(change, &namings), units });
         }
         fields.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.change.cmp(&b.change)).then(a.units.cmp(&b.units)));
-        let mut folded: Vec<FoldedAccess> = Vec::with_capacity(access.len());
-        for (change, numbers) in access {
+        // What somebody may do to several Secrets of a namespace, in the same units, is one entry.
+        let mut alike: HashMap<(AccessChange, Vec<u32>), Vec<String>> = HashMap::new();
+        for (mut change, mut numbers) in access {
+            numbers.sort_unstable();
+            numbers.dedup();
+            let names = std::mem::take(&mut change.names);
+            let every = names.is_empty();
+            let entry = alike.entry((change, numbers)).or_default();
+            if every {
+                entry.clear();
+            }
+            entry.extend(names);
+        }
+        let mut folded: Vec<FoldedAccess> = Vec::with_capacity(alike.len());
+        for ((change, numbers), mut names) in alike {
+            names.sort();
             let (namings, units) = of(numbers);
-            folded.push(FoldedAccess { change: named_access(change, &namings), units });
+            folded.push(FoldedAccess { change: named_access(AccessChange { names, ..change }, &namings), units });
         }
         folded.sort_by(|a, b| {
             let order = |one: &FoldedAccess| (one.change.action, std::cmp::Reverse(one.change.act), one.change.inner);
@@ -210,7 +224,7 @@ fn named_access(change: AccessChange, units: &[&Naming]) -> AccessChange {
     AccessChange {
         subject: show(&change.subject),
         namespace: change.namespace.as_deref().map(&show),
-        name: change.name.as_deref().map(&show),
+        names: change.names.iter().map(|name| show(name)).collect(),
         ..change
     }
 }

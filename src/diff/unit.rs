@@ -181,7 +181,21 @@ fn change(
     let Weight { direction, area, severity, effect, restarts } = weight;
     let object = id.clone();
     let (renamed_to, made_by) = (None, None);
-    Change { object, renamed_to, path, action, direction, area, severity, effect, restarts, before, after, full, made_by }
+    Change {
+        object,
+        renamed_to,
+        path,
+        action,
+        direction,
+        area,
+        severity,
+        effect,
+        restarts,
+        before,
+        after,
+        full,
+        made_by,
+    }
 }
 
 fn digest(before: Option<&Node<'_>>, after: Option<&Node<'_>>) -> Digest {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::access::{Grants, Holdings};
 use crate::check::access::sources;
-use crate::diff::access::{AccessChange, changes, held};
 use crate::diff::Naming;
+use crate::diff::access::{AccessChange, changes, held};
+use crate::plan::names::namespace;
 use crate::render::RenderedUnit;
 
 /// One side of a unit.
@@ -21,8 +22,9 @@ pub fn of_unit(before: Half<'_>, after: Half<'_>) -> (Vec<AccessChange>, Vec<Str
     let mut doubts = Vec::new();
     let (old, new) = (side(before, "before", &mut doubts), side(after, "after", &mut doubts));
     let mut found = changes(&old, &new);
-    if before.is_none() || after.is_none() {
-        found.retain(|change| !change.inner);
+    if let (Some((_, naming)), None) | (None, Some((_, naming))) = (before, after) {
+        let own = naming.slug.as_deref().map(|slug| naming.hide(&namespace(slug)).into_owned());
+        found.retain(|change| !change.inner || change.namespace != own);
     }
     (found, doubts)
 }
@@ -43,7 +45,9 @@ fn side(half: Half<'_>, when: &str, doubts: &mut Vec<String>) -> Holdings {
     let Some((unit, naming)) = half else { return Holdings::new() };
     let list = Arc::new(vec![unit.clone()]);
     let grants = Grants::read(&sources(&list, 0));
-    let doubt = |one: &crate::access::Unresolved| format!("access {when} the change: {}: {}: {}", one.place, one.object, one.reason);
+    let doubt = |one: &crate::access::Unresolved| {
+        format!("access {when} the change: {}: {}: {}", one.place, one.object, one.reason)
+    };
     doubts.extend(grants.unresolved.iter().map(doubt));
     held(&grants, naming)
 }

@@ -127,7 +127,13 @@ impl<'a> Charts<'a> {
         ))
     }
 
-    fn of_files(&self, files: &Files, name: &str, version: &str, from: &str) -> std::result::Result<Option<Arc<Taken>>, String> {
+    fn of_files(
+        &self,
+        files: &Files,
+        name: &str,
+        version: &str,
+        from: &str,
+    ) -> std::result::Result<Option<Arc<Taken>>, String> {
         let charts = vendored::charts(files).map_err(|(path, why)| format!("{path}: {why}"))?;
         let Some(chart) = charts.iter().find(|chart| chart.name == name) else { return Ok(None) };
         if chart.metadata()?["version"].as_str() != Some(version) {
@@ -160,8 +166,7 @@ impl<'a> Charts<'a> {
         };
         let commit = home.newest_with(&format!("charts/{name}/Chart.yaml"), says).map_err(|error| error.to_string())?;
         let Some(commit) = commit else { return Ok(None) };
-        let source =
-            source::revision::at(&home.path(), commit, &home.folder).map_err(|error| error.to_string())?;
+        let source = source::revision::at(&home.path(), commit, &home.folder).map_err(|error| error.to_string())?;
         let short: String = commit.to_string().chars().take(12).collect();
         self.of_files(&source.charts, name, version, &format!("charts/ at {short}"))
     }

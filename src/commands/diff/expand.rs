@@ -85,6 +85,11 @@ pub struct Expanded {
 }
 
 impl Releases {
+    /// Whether every release is at hand that was noted.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// Both together.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
@@ -110,14 +115,21 @@ impl Releases {
 
 impl Expander<'_> {
     /// Notes the releases of a unit that change.
-    pub fn note(&self, before: (&RenderedUnit, &Naming), after: (&RenderedUnit, &Naming), number: u32, same: bool) -> Releases {
+    pub fn note(
+        &self,
+        before: (&RenderedUnit, &Naming),
+        after: (&RenderedUnit, &Naming),
+        number: u32,
+        same: bool,
+    ) -> Releases {
         let mut found = Releases::default();
         let (old, new) = (releases(before.0), releases(after.0));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names {
             let one = old.get(name).map(|release| self.print(When::Before, release, before.1));
             let other = new.get(name).map(|release| self.print(When::After, release, after.1));
-            let (Some(one), Some(other)) = (settle(one, &after.0.path, &mut found), settle(other, &after.0.path, &mut found))
+            let (Some(one), Some(other)) =
+                (settle(one, &after.0.path, &mut found), settle(other, &after.0.path, &mut found))
             else {
                 continue;
             };
@@ -146,7 +158,13 @@ impl Expander<'_> {
     }
 
     /// Renders the releases that change, and compares. With it what could not be told, and remarks.
-    pub fn expand(&self, before: &dyn Side, after: &dyn Side, found: Releases, kinds: &Kinds) -> (Vec<Expanded>, Vec<String>, Vec<String>) {
+    pub fn expand(
+        &self,
+        before: &dyn Side,
+        after: &dyn Side,
+        found: Releases,
+        kinds: &Kinds,
+    ) -> (Vec<Expanded>, Vec<String>, Vec<String>) {
         let mut incomplete: Vec<String> = found.missing.iter().map(|(why, whose)| missing(why, whose)).collect();
         let count = found.groups.len();
         // Releases that were the same before are rendered once for that side.
@@ -178,7 +196,13 @@ impl Expander<'_> {
         (expanded, incomplete, notes)
     }
 
-    fn bucket(&self, before: &dyn Side, after: &dyn Side, mut groups: Vec<Group>, kinds: &Kinds) -> (Vec<Expanded>, Vec<String>) {
+    fn bucket(
+        &self,
+        before: &dyn Side,
+        after: &dyn Side,
+        mut groups: Vec<Group>,
+        kinds: &Kinds,
+    ) -> (Vec<Expanded>, Vec<String>) {
         groups.sort_by_key(|group| group.number);
         let (mut expanded, mut wrong) = (Vec::new(), Vec::new());
         let mut known: Option<(Arc<Taken>, Vec<Value>)> = None;
@@ -190,26 +214,33 @@ impl Expander<'_> {
             let new = self.render(after, When::After, &group.paths.1, &group.release);
             match (old, new) {
                 (Ok(old), Ok(new)) => {
-                    let name = |side: &Option<(Arc<Taken>, Vec<Value>)>| side.as_ref().map(|(taken, _)| taken.name.clone());
+                    let name =
+                        |side: &Option<(Arc<Taken>, Vec<Value>)>| side.as_ref().map(|(taken, _)| taken.name.clone());
                     let objects = |side: &Option<(Arc<Taken>, Vec<Value>)>| {
                         side.as_ref().map(|(_, objects)| objects.clone()).unwrap_or_default()
                     };
                     let made_by = made_by(name(&old), name(&new));
                     // The names are hidden already.
                     let none = Naming::default();
-                    let changes =
-                        diff::compare_made((&objects(&old), &none), (&objects(&new), &none), &made_by, kinds);
+                    let changes = diff::compare_made((&objects(&old), &none), (&objects(&new), &none), &made_by, kinds);
                     expanded.push(Expanded { members: group.members, changes });
                     known = old;
                 }
-                (old, new) => wrong.extend([old.err(), new.err()].into_iter().flatten().map(|why| of_members(&why, &group.members))),
+                (old, new) => wrong
+                    .extend([old.err(), new.err()].into_iter().flatten().map(|why| of_members(&why, &group.members))),
             }
         }
         (expanded, wrong)
     }
 
     /// What Helm makes of a unit's release, without the unit's own names; nothing if it has no such release.
-    fn render(&self, side: &dyn Side, when: When, path: &str, name: &str) -> Result<Option<(Arc<Taken>, Vec<Value>)>, String> {
+    fn render(
+        &self,
+        side: &dyn Side,
+        when: When,
+        path: &str,
+        name: &str,
+    ) -> Result<Option<(Arc<Taken>, Vec<Value>)>, String> {
         let unit = side.unit(path).map_err(|found| found.first().map(|one| one.message.clone()).unwrap_or_default())?;
         let Some(unit) = unit else { return Ok(None) };
         let naming = naming(&unit, tenant_id(&unit));
@@ -223,7 +254,8 @@ impl Expander<'_> {
         };
         let objects = self.helm.template(what, self.home).map_err(|why| {
             let file = format!("{path}/{}", release.file);
-            let decided = side.source().map(|source| departure::locate(source, &file, &["values", "chart"], "/tenant/slug"));
+            let decided =
+                side.source().map(|source| departure::locate(source, &file, &["values", "chart"], "/tenant/slug"));
             let decided = decided.map(|place| format!(", decided by {place}")).unwrap_or_default();
             format!("{file}:{}{decided}: Helm refuses {} {} the change: {why}", release.line, taken.name, when.as_str())
         })?;
@@ -323,10 +355,9 @@ fn flux(release: &Value, objects: &[Value]) -> Option<Release> {
             let reference = text(source, "/spec/ref/digest").map(Reference::Digest).or(reference)?;
             (url.rsplit('/').next()?.to_owned(), reference)
         }
-        None => (
-            text(release, "/spec/chart/spec/chart")?,
-            Reference::Version(text(release, "/spec/chart/spec/version")?),
-        ),
+        None => {
+            (text(release, "/spec/chart/spec/chart")?, Reference::Version(text(release, "/spec/chart/spec/version")?))
+        }
     };
     let namespace = text(release, "/spec/targetNamespace").or(text(release, "/metadata/namespace"))?;
     Some(Release {

@@ -117,7 +117,9 @@ impl<'a> Live<'a> {
             .collect();
         let unjudged = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
         lines.extend(unjudged.iter().map(|kind| {
-            format!("the cluster's {kind} has fields that may be defaults: add its CustomResourceDefinition to the dump")
+            format!(
+                "the cluster's {kind} has fields that may be defaults: add its CustomResourceDefinition to the dump"
+            )
         }));
         lines
     }
@@ -317,7 +319,8 @@ mod tests {
 
     #[test]
     fn the_namespace_tells_whose_an_object_was() {
-        let key = |kind: &str, place: &str, name: &str| (String::new(), kind.to_owned(), place.to_owned(), name.to_owned());
+        let key =
+            |kind: &str, place: &str, name: &str| (String::new(), kind.to_owned(), place.to_owned(), name.to_owned());
         assert_eq!(unit_of("eu", &key("Role", "tenant-acme", "r")), "clusters/eu/tenants/acme");
         assert_eq!(unit_of("eu", &key("Namespace", "", "tenant-acme")), "clusters/eu/tenants/acme");
         assert_eq!(unit_of("eu", &key("Role", "soctalk-system", "r")), "clusters/eu/system");

@@ -171,7 +171,8 @@ fn against_dump(
         (Some(name), known) if known.contains(&name) => name,
         (None, [only]) => only,
         (named, known) => {
-            let what = named.map_or("the fleet has several clusters".to_owned(), |name| format!("there is no cluster {name}"));
+            let what =
+                named.map_or("the fleet has several clusters".to_owned(), |name| format!("there is no cluster {name}"));
             return Err(Error::usage(what).hint(format!("name the dump's with --cluster: {}", known.join(", "))));
         }
     };

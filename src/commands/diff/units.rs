@@ -8,7 +8,7 @@ use super::access;
 use super::expand::{Expander, Releases};
 use super::side::{Side, naming};
 use crate::check::network::documents;
-use crate::diff::{self, Folder, Kinds, Lone, Moved, Naming, UnitChange, tenant_id};
+use crate::diff::{self, Comparison, Folder, Kinds, Lone, Moved, Naming, UnitChange, tenant_id};
 use crate::finding::Finding;
 use crate::manifest::Digest;
 use crate::render::RenderedUnit;
@@ -149,12 +149,9 @@ fn pair(
     after: (&RenderedUnit, &Naming),
     outcome: &mut Outcome,
 ) {
-    let comparison = diff::compare(before, after, look.kinds);
+    let mut comparison = diff::compare(before, after, look.kinds);
     let same = comparison.changes.is_empty();
-    if let Some(expander) = look.expander {
-        let found = expander.note(before, after, number, same);
-        outcome.releases = std::mem::take(&mut outcome.releases).join(found);
-    }
+    releases(look, number, before, after, &mut comparison, outcome);
     if same {
         outcome.same += 1;
         return;
@@ -162,6 +159,23 @@ fn pair(
     access(number, Some(before), Some(after), outcome);
     network((Some(before.0), Some(after.0)), after.1, &after.0.path, outcome);
     outcome.folder.take(number, comparison);
+}
+
+/// Notes the releases that change, where they are expanded: then their workloads tell which pods restart, and not they.
+fn releases(
+    look: &Look<'_>,
+    number: u32,
+    before: (&RenderedUnit, &Naming),
+    after: (&RenderedUnit, &Naming),
+    comparison: &mut Comparison,
+    outcome: &mut Outcome,
+) {
+    let Some(expander) = look.expander else { return };
+    let found = expander.note(before, after, number, comparison.changes.is_empty());
+    if found.is_whole() {
+        comparison.changes.iter_mut().for_each(|change| change.is_expanded());
+    }
+    outcome.releases = std::mem::take(&mut outcome.releases).join(found);
 }
 
 /// Notes whether, and in which way, what matters to the network differs.
@@ -208,12 +222,10 @@ fn singles(look: &Look<'_>, part: &mut Part) {
         });
         if let (Ok(Some(old)), Ok(Some(new))) = (look.before.unit(&from.path), look.after.unit(&to.path)) {
             let names = (naming(&old, from.id.clone()), naming(&new, to.id.clone()));
-            let comparison = diff::compare((&old, &names.0), (&new, &names.1), look.kinds);
+            let mut comparison = diff::compare((&old, &names.0), (&new, &names.1), look.kinds);
             access(to.number, Some((&old, &names.0)), Some((&new, &names.1)), &mut part.outcome);
-            if let Some(expander) = look.expander {
-                let found = expander.note((&old, &names.0), (&new, &names.1), to.number, false);
-                part.outcome.releases = std::mem::take(&mut part.outcome.releases).join(found);
-            }
+            let sides = ((&old, &names.0), (&new, &names.1));
+            releases(look, to.number, sides.0, sides.1, &mut comparison, &mut part.outcome);
             part.outcome.folder.take(to.number, comparison);
         }
     }

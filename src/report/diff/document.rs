@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::access::Act;
-use crate::diff::{self, AccessAction, Action, Area, Changes, Direction, Flow, Folded, FoldedAccess, Moved, Sort, UnitChange, UnitRef};
+use crate::diff::{
+    self, AccessAction, Action, Area, Changes, Direction, Flow, Folded, FoldedAccess, Moved, Sort, UnitChange, UnitRef,
+};
 use crate::drift::change::Severity;
 use crate::manifest::ObjectId;
 
@@ -162,9 +164,8 @@ pub struct Access {
     /// The namespace; absent for every one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The Secret, or the account that is acted as; absent for every one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    /// The Secrets, or the accounts that are acted as; empty for every one.
+    pub names: Vec<String>,
     /// What it amounts to, in words.
     pub what: String,
     /// By which rights: `get secrets`.
@@ -218,8 +219,7 @@ impl Document {
         let Input { base, head, common, units, changes, connections, incomplete, notes } = input;
         let counts = counts(common, &units, &changes);
         let Changes { fields, access } = changes;
-        let nothing =
-            units.is_empty() && fields.is_empty() && access.is_empty() && connections.changes.is_empty();
+        let nothing = units.is_empty() && fields.is_empty() && access.is_empty() && connections.changes.is_empty();
         let verdict = match () {
             () if !incomplete.is_empty() => Verdict::Incomplete,
             () if nothing => Verdict::Same,
@@ -322,7 +322,7 @@ fn access_of(folded: FoldedAccess) -> Access {
         act: change.act,
         subject: change.subject,
         namespace: change.namespace,
-        name: change.name,
+        names: change.names,
         rights: change.rights,
         why: change.why,
         count,
