@@ -3,10 +3,10 @@
 //!
 //! Everything in it follows from the texts whose digests are its keys: a memo saves time and never decides. One that is
 //! damaged, or of another build, is empty. Layout: magic, digest of the build, three lists each behind its length,
-//! SHA-256 of all before it. The lists: clusters (digest of the name, digest of what was proved of it), units (digest of
-//! the path, digest of the inputs, digest of what of it matters to the network), tenant files (digest of the text, digest
-//! of the rest of the fleet, digest of the inputs of the tenant's unit under it, length of the JSON text, the file's
-//! value as JSON). Integers are little-endian, of 32 bits.
+//! SHA-256 of all before it. The lists: clusters (digest of the name, digest of the state that was proved, length of a text,
+//! the warnings about it as JSON), units (digest of the path, digest of the inputs, digest of what of it matters to the
+//! network), tenant files (digest of the text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
+//! under it, length of the JSON text, the file's value as JSON). Integers are little-endian, of 32 bits.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::manifest::{ByHash, Digest};
 
-const MAGIC: &[u8; 8] = b"tnmemo02";
+const MAGIC: &[u8; 8] = b"tnmemo03";
 const DIGEST: usize = 32;
 
 /// Digests of the rest of the fleet and of the inputs that follow.
@@ -25,7 +25,7 @@ type Inputs = (Digest, Digest);
 pub struct Memo {
     bytes: Vec<u8>,
     known: ByDigest<(Range<usize>, Inputs)>,
-    proved: ByDigest<Digest>,
+    proved: ByDigest<(Digest, Range<usize>)>,
     footprints: ByDigest<(Digest, Digest)>,
     learnt: Mutex<Learnt>,
 }
@@ -34,7 +34,7 @@ pub struct Memo {
 struct Learnt {
     values: HashMap<Digest, String>,
     inputs: HashMap<Digest, Inputs>,
-    proved: ByDigest<Digest>,
+    proved: ByDigest<(Digest, String)>,
     footprints: ByDigest<(Digest, Digest)>,
 }
 
@@ -52,7 +52,7 @@ impl Memo {
     /// The value of a tenant file, as JSON, if the file was found valid before.
     pub fn value(&self, text: &Digest) -> Option<&str> {
         let (json, _) = self.known.get(text)?;
-        std::str::from_utf8(&self.bytes[json.clone()]).ok()
+        self.text(json)
     }
 
     /// The digest of the inputs of a tenant's unit, if it was computed before for the same rest of the fleet.
@@ -67,9 +67,10 @@ impl Memo {
         (of == inputs).then_some(*footprint)
     }
 
-    /// Digest of the state of a cluster's network that was last proved.
-    pub fn proved(&self, cluster: &str) -> Option<Digest> {
-        self.proved.get(&Digest::of(cluster.as_bytes())).copied()
+    /// Digest of the state of a cluster's network that was last proved, and the warnings about it.
+    pub fn proved(&self, cluster: &str) -> Option<(Digest, &str)> {
+        let (state, warnings) = self.proved.get(&Digest::of(cluster.as_bytes()))?;
+        Some((*state, self.text(warnings)?))
     }
 
     /// Notes the value of a valid tenant file, as JSON.
@@ -87,9 +88,9 @@ impl Memo {
         self.learnt().footprints.insert(Digest::of(path.as_bytes()), (inputs, footprint));
     }
 
-    /// Notes that every claim holds in this state of a cluster's network.
-    pub fn learn_proved(&self, cluster: &str, state: Digest) {
-        self.learnt().proved.insert(Digest::of(cluster.as_bytes()), state);
+    /// Notes that every claim holds in this state of a cluster's network, and the warnings about it.
+    pub fn learn_proved(&self, cluster: &str, state: Digest, warnings: String) {
+        self.learnt().proved.insert(Digest::of(cluster.as_bytes()), (state, warnings));
     }
 
     /// The bytes to keep for the next run: of what is known of texts, that about the texts of this fleet. `None` if
@@ -103,9 +104,17 @@ impl Memo {
         let mut bytes = Vec::with_capacity(self.bytes.len() + (1 << 16));
         bytes.extend(MAGIC);
         bytes.extend(build.as_bytes());
-        list(&mut bytes, joined(&self.proved, &learnt.proved).map(|(cluster, state)| [cluster, state]));
-        let footprints = joined(&self.footprints, &learnt.footprints);
-        list(&mut bytes, footprints.map(|(path, (inputs, footprint))| [path, inputs, footprint]));
+        let kept = self.proved.iter().filter(|(cluster, _)| !learnt.proved.contains_key(*cluster));
+        let kept = kept.filter_map(|(cluster, (state, warnings))| Some((cluster, state, self.text(warnings)?)));
+        let news = learnt.proved.iter().map(|(cluster, (state, warnings))| (cluster, state, warnings.as_str()));
+        list(&mut bytes, kept.chain(news), |bytes, (cluster, state, warnings)| {
+            digests(bytes, [cluster, state]);
+            text(bytes, warnings);
+        });
+        let kept = self.footprints.iter().filter(|(path, _)| !learnt.footprints.contains_key(*path));
+        list(&mut bytes, kept.chain(&learnt.footprints), |bytes, (path, (inputs, footprint))| {
+            digests(bytes, [path, inputs, footprint]);
+        });
         self.texts(texts, &learnt, &mut bytes);
         let seal = Digest::of(&bytes);
         bytes.extend(seal.as_bytes());
@@ -114,17 +123,17 @@ impl Memo {
 
     fn texts<'a>(&self, texts: impl IntoIterator<Item = &'a Digest>, learnt: &Learnt, bytes: &mut Vec<u8>) {
         let none = Digest::from_bytes([0; DIGEST]);
-        for text in texts {
-            let Some(json) = learnt.values.get(text).map(String::as_str).or_else(|| self.value(text)) else { continue };
-            let Ok(length) = u32::try_from(json.len()) else { continue };
-            let before = || self.known.get(text).map(|(_, inputs)| *inputs);
-            let (rest, inputs) = learnt.inputs.get(text).copied().or_else(before).unwrap_or((none, none));
-            for digest in [text, &rest, &inputs] {
-                bytes.extend(digest.as_bytes());
-            }
-            bytes.extend(length.to_le_bytes());
-            bytes.extend(json.as_bytes());
+        for of in texts {
+            let Some(json) = learnt.values.get(of).map(String::as_str).or_else(|| self.value(of)) else { continue };
+            let before = || self.known.get(of).map(|(_, inputs)| *inputs);
+            let (rest, inputs) = learnt.inputs.get(of).copied().or_else(before).unwrap_or((none, none));
+            digests(bytes, [of, &rest, &inputs]);
+            text(bytes, json);
         }
+    }
+
+    fn text(&self, range: &Range<usize>) -> Option<&str> {
+        std::str::from_utf8(self.bytes.get(range.clone())?).ok()
     }
 
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
@@ -132,25 +141,31 @@ impl Memo {
     }
 }
 
-/// What was known, and what was learnt in its place.
-fn joined<'a, T>(known: &'a ByDigest<T>, learnt: &'a ByDigest<T>) -> impl Iterator<Item = (&'a Digest, &'a T)> {
-    known.iter().filter(|(key, _)| !learnt.contains_key(*key)).chain(learnt)
-}
-
-/// Writes records of digests behind their number.
-fn list<'a, const N: usize>(bytes: &mut Vec<u8>, records: impl Iterator<Item = [&'a Digest; N]>) {
+/// Writes records behind their number.
+fn list<T>(bytes: &mut Vec<u8>, records: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     let at = bytes.len();
     bytes.extend([0; 4]);
     let mut count = 0_u32;
     for record in records {
-        record.into_iter().for_each(|digest| bytes.extend(digest.as_bytes()));
+        write(bytes, record);
         count += 1;
     }
     bytes[at..at + 4].copy_from_slice(&count.to_le_bytes());
 }
 
+fn digests<const N: usize>(bytes: &mut Vec<u8>, digests: [&Digest; N]) {
+    digests.into_iter().for_each(|digest| bytes.extend(digest.as_bytes()));
+}
+
+/// Writes a text behind its length.
+fn text(bytes: &mut Vec<u8>, text: &str) {
+    let length = u32::try_from(text.len()).unwrap_or_else(|_| unreachable!("a text of a fleet is below 4 GiB"));
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(text.as_bytes());
+}
+
 /// Clusters, units, and where the values of texts lie.
-type Known = (ByDigest<Digest>, ByDigest<(Digest, Digest)>, ByDigest<(Range<usize>, Inputs)>);
+type Known = (ByDigest<(Digest, Range<usize>)>, ByDigest<(Digest, Digest)>, ByDigest<(Range<usize>, Inputs)>);
 
 /// What lies in the bytes of a memo; `None` if they are none of this build's.
 fn read(bytes: &[u8], build: &Digest) -> Option<Known> {
@@ -162,7 +177,7 @@ fn read(bytes: &[u8], build: &Digest) -> Option<Known> {
     let mut cursor = Cursor { body, at: body.len() - rest.len() };
     let mut proved = ByDigest::default();
     for _ in 0..cursor.number()? {
-        proved.insert(cursor.digest()?, cursor.digest()?);
+        proved.insert(cursor.digest()?, (cursor.digest()?, cursor.text()?));
     }
     let mut footprints = ByDigest::default();
     for _ in 0..cursor.number()? {
@@ -171,10 +186,7 @@ fn read(bytes: &[u8], build: &Digest) -> Option<Known> {
     let mut known = ByDigest::default();
     while cursor.at < body.len() {
         let (text, of, inputs) = (cursor.digest()?, cursor.digest()?, cursor.digest()?);
-        let length = cursor.number()? as usize;
-        let from = cursor.at;
-        cursor.take(length)?;
-        known.insert(text, (from..cursor.at, (of, inputs)));
+        known.insert(text, (cursor.text()?, (of, inputs)));
     }
     Some((proved, footprints, known))
 }
@@ -196,6 +208,14 @@ impl<'a> Cursor<'a> {
         Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
     }
 
+    /// Where a text lies.
+    fn text(&mut self) -> Option<Range<usize>> {
+        let length = self.number()? as usize;
+        let from = self.at;
+        self.take(length)?;
+        Some(from..self.at)
+    }
+
     fn digest(&mut self) -> Option<Digest> {
         Some(Digest::from_bytes(self.take(DIGEST)?.try_into().ok()?))
     }
@@ -215,7 +235,7 @@ mod tests {
         memo.learn_value(digest("gone"), "{}".into());
         memo.learn_inputs(digest("a"), digest("rest"), digest("inputs"));
         memo.learn_footprint("unit", digest("inputs"), digest("footprint"));
-        memo.learn_proved("cluster", digest("state"));
+        memo.learn_proved("cluster", digest("state"), "[1]".into());
         (memo.encode([&digest("a"), &digest("never seen")], &build).unwrap(), build)
     }
 
@@ -228,7 +248,7 @@ mod tests {
         assert_eq!(memo.inputs(&digest("a"), &digest("another rest")), None, "inputs follow from all of the fleet");
         assert_eq!(memo.footprint("unit", &digest("inputs")), Some(digest("footprint")));
         assert_eq!(memo.footprint("unit", &digest("other inputs")), None, "footprints follow from the inputs");
-        assert_eq!(memo.proved("cluster"), Some(digest("state")));
+        assert_eq!(memo.proved("cluster"), Some((digest("state"), "[1]")));
         assert_eq!(memo.proved("another"), None);
         assert_eq!(memo.value(&digest("gone")), None, "what the fleet lost is forgotten");
         assert!(memo.encode([&digest("a")], &build).is_none(), "nothing new, nothing to write");
@@ -239,12 +259,13 @@ mod tests {
         let (bytes, build) = written();
         let memo = Memo::decode(bytes, &build);
         memo.learn_value(digest("b"), "{\"b\":2}".into());
-        memo.learn_proved("another", digest("state"));
+        memo.learn_proved("another", digest("state"), "[2]".into());
         memo.learn_footprint("unit", digest("new inputs"), digest("new footprint"));
         let memo = Memo::decode(memo.encode([&digest("a"), &digest("b")], &build).unwrap(), &build);
         assert_eq!(memo.value(&digest("b")), Some("{\"b\":2}"));
         assert_eq!(memo.inputs(&digest("b"), &digest("rest")), None);
-        assert_eq!([memo.proved("cluster"), memo.proved("another")], [Some(digest("state")); 2]);
+        assert_eq!(memo.proved("cluster"), Some((digest("state"), "[1]")));
+        assert_eq!(memo.proved("another"), Some((digest("state"), "[2]")));
         assert_eq!(memo.footprint("unit", &digest("inputs")), None);
         assert_eq!(memo.footprint("unit", &digest("new inputs")), Some(digest("new footprint")));
         assert_eq!(memo.inputs(&digest("a"), &digest("rest")), Some(digest("inputs")));

@@ -13,14 +13,14 @@ mod rotation;
 mod schema;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::finding::{Class, Finding, any_error};
-use crate::manifest::Changes;
+use crate::manifest::{Changes, Digest, Unit};
 use crate::memo::Memo;
 use crate::plan::Plan;
 use crate::render::RenderedUnit;
@@ -110,7 +110,7 @@ impl Verified {
     }
 }
 
-/// Everything that the checks had to say. Only [`run`] makes one.
+/// Everything that the checks had to say, and the units that it is about. Only [`run`] makes one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
@@ -118,6 +118,7 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// All findings, sorted.
     pub findings: Vec<Finding>,
+    units: Arc<Vec<RenderedUnit>>,
 }
 
 impl Check {
@@ -156,14 +157,25 @@ fn run_table(table: &[Check], input: &Input<'_>) -> Report {
         verdicts.push(Verdict { check: check.id, proves: check.proves, verdict, reason });
     }
     findings.sort();
-    Report { verdicts, findings }
+    Report { verdicts, findings, units: Arc::clone(input.units) }
 }
 
 impl Report {
-    /// Leave to write these changes, if nothing stands against it.
-    pub fn admit(self, changes: Changes) -> (Option<Verified>, Self) {
-        let verified = (!any_error(&self.findings)).then_some(Verified { changes });
-        (verified, self)
+    /// Leave to write the very units that were checked, if nothing stands against it, beside what stays and what goes.
+    /// Each unit goes as soon as it is bytes: give up other hold of them before, or a fleet is in memory twice.
+    pub fn admit(
+        &mut self,
+        keep: BTreeMap<String, Digest>,
+        remove: Vec<String>,
+        finish: impl Fn(&RenderedUnit, &[Verdict]) -> Unit + Sync,
+    ) -> Option<Verified> {
+        let units = Arc::unwrap_or_clone(std::mem::take(&mut self.units));
+        if any_error(&self.findings) {
+            return None;
+        }
+        let finish = |unit: RenderedUnit| (unit.path.clone(), finish(&unit, &self.verdicts));
+        let write = units.into_par_iter().map(finish).collect();
+        Some(Verified { changes: Changes { write, keep, remove } })
     }
 }
 
@@ -198,9 +210,9 @@ pub(crate) mod tests {
         let (units, kept, settled, memo) = (Arc::default(), Kept::default(), BTreeSet::new(), Memo::default());
         let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
         let table = [Check { id: "x", proves: "y", run: |_| Outcome::NotChecked("no eyes".into()) }];
-        let report = run_table(&table, &input);
+        let mut report = run_table(&table, &input);
         assert_eq!(report.verdicts[0].verdict, "not-checked");
         assert_eq!(crate::finding::exit_code(&report.findings), 6);
-        assert!(report.admit(Changes::default()).0.is_none());
+        assert!(report.admit(BTreeMap::new(), Vec::new(), |unit, _| unit.finish()).is_none());
     }
 }

@@ -13,7 +13,7 @@ use crate::config::{self, Fleet};
 use crate::error::Result;
 use crate::finding::{Finding, any_error};
 use crate::manifest::statement::{self, Checked as Checking};
-use crate::manifest::{Changes, Digest, STATEMENT, Unit};
+use crate::manifest::{Digest, STATEMENT, Unit};
 use crate::memo::Memo;
 use crate::plan::names::{self, cluster_of};
 use crate::plan::{self, Plan};
@@ -196,12 +196,10 @@ pub fn check(
     let units = Arc::new(units);
     let input =
         Input { source: &loaded.source, plan, units: &units, kept: &kept, settled: &settled, memo: &loaded.memo };
-    let report = timings.step("check", || check::run(&input));
-    let units = Arc::unwrap_or_clone(units);
-    // Each unit goes as soon as it is bytes: never is a whole fleet in memory twice.
-    let finish = |unit: RenderedUnit| (unit.path.clone(), stated(&unit, plan, &report.verdicts));
-    let changes = Changes { write: timings.step("emit", || units.into_par_iter().map(finish).collect()), keep, remove };
-    let (verified, report) = report.admit(changes);
+    let mut report = timings.step("check", || check::run(&input));
+    drop(units);
+    let finish = |unit: &RenderedUnit, verdicts: &[Verdict]| stated(unit, plan, verdicts);
+    let verified = timings.step("emit", || report.admit(keep, remove, finish));
     findings.extend(report.findings);
     findings.sort();
     Checked { findings, verdicts: report.verdicts, verified, counts, acknowledged: Vec::new() }

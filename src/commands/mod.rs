@@ -39,6 +39,20 @@ pub fn version() -> &'static str {
     env!("TENANTRY_VERSION")
 }
 
+/// The exit codes of other tools that compare (`terraform plan -detailed-exitcode`): 0 for no difference, 2 for some,
+/// 1 for anything else.
+fn detailed(screen: &Screen, code: Result<u8>) -> Result<u8> {
+    match code {
+        Ok(exit::OK) => Ok(exit::OK),
+        Ok(exit::FINDINGS) => Ok(if screen.global().exit_code { 2 } else { exit::OK }),
+        Ok(_) => Ok(1),
+        Err(error) => {
+            screen.complain(&format!("error: {error}"));
+            Ok(1)
+        }
+    }
+}
+
 /// Runs a command line and returns the exit code.
 ///
 /// # Errors

@@ -9,8 +9,6 @@ use super::order::{counted, word, worst_first};
 use crate::finding::{Finding, Severity};
 use crate::secrets::leak;
 
-const NAME: &str = "report.html";
-
 /// The page.
 pub fn html(report: &Report, version: &str) -> String {
     let findings: Vec<_> = worst_first(&report.findings).into_iter().map(shown).collect();
@@ -32,9 +30,15 @@ pub fn html(report: &Report, version: &str) -> String {
     context.insert("findings", &findings);
     context.insert("tenants", &tenants);
     context.insert("rules", &rules);
-    let mut tera = Tera::new();
+    page(include_str!("report.html"), &context)
+}
+
+/// A page of the program's own, filled in.
+pub(super) fn page(template: &str, context: &Context) -> String {
     // Values are escaped for HTML by the file's name.
-    let page = tera.add_raw_template(NAME, include_str!("report.html")).and_then(|()| tera.render(NAME, &context));
+    const NAME: &str = "page.html";
+    let mut tera = Tera::new();
+    let page = tera.add_raw_template(NAME, template).and_then(|()| tera.render(NAME, context));
     page.unwrap_or_else(|error| unreachable!("the page is part of the program: {error:?}"))
 }
 

@@ -275,16 +275,14 @@ pub(super) fn check(input: &Input<'_>) -> Outcome {
 
 /// Proves a cluster, unless what its units say to the network is what was proved last.
 fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Finding>, String> {
-    if state::is_proved(input, cluster) {
-        return Ok(Vec::new());
+    if let Some(warnings) = state::proved(input, cluster) {
+        return Ok(warnings);
     }
     let scope = scope(input, cluster)?;
     let found = match scope.model() {
         Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
         Err(refusals) => findings::of_refusals(&refusals),
     };
-    if found.is_empty() {
-        state::learn(input, &scope);
-    }
+    state::learn(input, &scope, &found);
     Ok(found)
 }

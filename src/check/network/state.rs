@@ -1,44 +1,67 @@
 //! What of a cluster decides the verdicts on its network, as a digest: if that was proved before, so is this.
 //!
-//! Only a cluster of which nothing at all was to be said is noted as proved, so that no warning is lost.
+//! A cluster of which nothing worse than warnings was to be said is noted as proved, with those warnings; they count on
+//! for as long as the files that they point to are what they were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Scope, claims, expected, settings, sources};
 use crate::check::Input;
+use crate::finding::{Class, Finding, Location, Severity};
 use crate::manifest::Digest;
 use crate::network::{Claims, Settings};
 use crate::plan::ClusterPlan;
 use crate::render::RenderedUnit;
+use crate::rules;
+use crate::source::Source;
 
 /// Of how many units of a cluster a change is worth a look: where more changed, the proof itself is as fast.
 const SMALL: usize = 8;
 
-/// Whether this very state of the cluster's network was proved before.
-pub fn is_proved(input: &Input<'_>, cluster: &ClusterPlan<'_>) -> bool {
+/// A warning, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Warning {
+    rule: String,
+    place: Option<(String, u32, u32, u32)>,
+    tenant: Option<String>,
+    object: Option<String>,
+    path: Option<String>,
+    message: String,
+    expected: Option<String>,
+    found: Option<String>,
+    hint: Option<String>,
+}
+
+/// The warnings about this very state of the cluster's network, if it was proved before.
+pub fn proved(input: &Input<'_>, cluster: &ClusterPlan<'_>) -> Option<Vec<Finding>> {
     let name = cluster.cluster.name.as_str();
-    let Some(proved) = input.memo.proved(name) else { return false };
+    let (proved, warnings) = input.memo.proved(name)?;
     let changed: Vec<usize> = (0..input.units.len()).filter(|at| input.units[*at].cluster() == name).collect();
     if changed.len() > (cluster.tenants.len() / SMALL).max(SMALL) {
-        return false;
+        return None;
     }
     let kept = input.kept.inputs(name).map(|(path, inputs)| Some((path, input.memo.footprint(path, &inputs)?)));
-    let Some(mut footprints) = kept.collect::<Option<BTreeMap<&str, Digest>>>() else { return false };
+    let mut footprints = kept.collect::<Option<BTreeMap<&str, Digest>>>()?;
     footprints.extend(changed.iter().map(|at| (input.units[*at].path.as_str(), footprint(input.units, *at))));
     if expected(cluster).iter().any(|path| !footprints.contains_key(path.as_str())) {
-        return false;
+        return None;
     }
     let claims = claims(input.plan, cluster);
     let settings = claims.settings(&settings(input.plan.install, cluster.cluster));
-    state(&claims, &settings, &footprints) == proved
+    let warnings = serde_json::from_str::<Vec<Warning>>(warnings).ok()?;
+    let warnings = warnings.into_iter().map(finding).collect::<Option<Vec<_>>>()?;
+    (state(&claims, &settings, &footprints, input.source, &warnings) == proved).then_some(warnings)
 }
 
-/// Notes that a cluster was proved.
-pub fn learn(input: &Input<'_>, scope: &Scope<'_>) {
+/// Notes that a cluster was proved, if nothing worse than warnings was found.
+pub fn learn(input: &Input<'_>, scope: &Scope<'_>, found: &[Finding]) {
+    let Some(warnings) = found.iter().map(warning).collect::<Option<Vec<_>>>() else { return };
+    let Ok(text) = serde_json::to_string(&warnings) else { return };
     let name = scope.cluster.cluster.name.as_str();
     let inputs: BTreeMap<&str, Digest> = input.kept.inputs(name).collect();
     let prints: Vec<Digest> = scope.units.par_iter().map(|(list, at)| footprint(list, *at)).collect();
@@ -48,14 +71,41 @@ pub fn learn(input: &Input<'_>, scope: &Scope<'_>) {
         input.memo.learn_footprint(path, inputs.get(path).copied().unwrap_or(own), footprint);
         footprints.insert(path, footprint);
     }
-    input.memo.learn_proved(name, state(&scope.claims, &scope.settings, &footprints));
+    input.memo.learn_proved(name, state(&scope.claims, &scope.settings, &footprints, input.source, found), text);
 }
 
-/// What the verdicts follow from.
-fn state(claims: &Claims, settings: &Settings, footprints: &BTreeMap<&str, Digest>) -> Digest {
+/// What the verdicts follow from, and the places of the warnings.
+fn state(
+    claims: &Claims,
+    settings: &Settings,
+    footprints: &BTreeMap<&str, Digest>,
+    source: &Source,
+    warnings: &[Finding],
+) -> Digest {
     let (claims, settings) = (serde_json::to_string(claims).unwrap_or_default(), format!("{settings:?}"));
     let units = footprints.iter().flat_map(|(path, footprint)| [path.as_bytes(), footprint.as_bytes()]);
-    Digest::of_parts([claims.as_bytes(), settings.as_bytes()].into_iter().chain(units))
+    let files: BTreeSet<&str> =
+        warnings.iter().filter_map(|warning| Some(warning.location.as_ref()?.file.as_str())).collect();
+    let files = files.into_iter().flat_map(|file| [file, source.text(file).unwrap_or_default()]).map(str::as_bytes);
+    Digest::of_parts([claims.as_bytes(), settings.as_bytes()].into_iter().chain(units).chain(files))
+}
+
+/// How a warning is kept; `None` for what is worse.
+fn warning(finding: &Finding) -> Option<Warning> {
+    let Finding { location, rule, severity, class, tenant, object, path, message, expected, found, hint } =
+        finding.clone();
+    let place = location.map(|at| (at.file, at.line, at.column, at.length));
+    let is_warning = severity == Severity::Warning && class == Class::Check;
+    let rule = rule.to_owned();
+    is_warning.then_some(Warning { rule, place, tenant, object, path, message, expected, found, hint })
+}
+
+/// A warning that was kept; `None` if its rule is not known.
+fn finding(warning: Warning) -> Option<Finding> {
+    let Warning { rule, place, tenant, object, path, message, expected, found, hint } = warning;
+    let location = place.map(|(file, line, column, length)| Location { file, line, column, length });
+    let rule = rules::find(&rule)?.id.as_str();
+    Some(Finding { location, tenant, object, path, expected, found, hint, ..Finding::warning(rule, message) })
 }
 
 /// What a unit says to the network. Annotations say nothing, and neither do the values of a release but for the workloads
@@ -84,15 +134,16 @@ mod tests {
 
     const ACME: &str = "tenants/acme.yaml";
 
-    /// What a check of the fleet learns, once every unit was rendered.
-    fn learnt(source: &Source) -> (Memo, BTreeMap<String, Digest>) {
-        let mut recorded = BTreeMap::new();
+    /// What a check of the fleet learns and says, once every unit was rendered.
+    fn learnt(source: &Source) -> (Memo, BTreeMap<String, Digest>, Vec<Finding>) {
+        let (mut recorded, mut found) = (BTreeMap::new(), Vec::new());
         let memo = with(source, &Memo::default(), &BTreeMap::new(), |input| {
             recorded = input.units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
-            assert_eq!(super::super::check(input), Outcome::Ran(Vec::new()));
+            let Outcome::Ran(said) = super::super::check(input) else { panic!("not checked") };
+            found = said;
             input.memo.encode([], &Digest::of(b"build")).unwrap()
         });
-        (Memo::decode(memo, &Digest::of(b"build")), recorded)
+        (Memo::decode(memo, &Digest::of(b"build")), recorded, found)
     }
 
     /// Renders what is not recorded, as a run does, and asks something about it.
@@ -127,14 +178,15 @@ mod tests {
 
     fn clusters_proved(source: &Source, memo: &Memo, recorded: &BTreeMap<String, Digest>) -> BTreeMap<String, bool> {
         with(source, memo, recorded, |input| {
-            let one = |cluster: &ClusterPlan<'_>| (cluster.cluster.name.to_string(), is_proved(input, cluster));
+            let one = |cluster: &ClusterPlan<'_>| (cluster.cluster.name.to_string(), proved(input, cluster).is_some());
             input.plan.clusters.iter().map(one).collect()
         })
     }
 
     #[test]
     fn what_says_nothing_to_the_network_needs_no_proof_and_what_does_needs_one() {
-        let (memo, recorded) = learnt(&source());
+        let (memo, recorded, found) = learnt(&source());
+        assert_eq!(found, []);
         let own = source();
         let proved = |source: &Source| clusters_proved(source, &memo, &recorded)["eu-1"];
         assert!(proved(&own));
@@ -147,5 +199,34 @@ mod tests {
             clusters_proved(&own, &none, &recorded).values().all(|proved| !proved),
             "nothing is known of the cluster"
         );
+    }
+
+    #[test]
+    fn warnings_about_what_is_not_proved_again_are_said_again_until_their_lines_move() {
+        // Two customers of one cluster with the same addresses.
+        let agents = "wazuhIngress:\n  customerCIDRs: [198.51.100.0/24]\ntenant:";
+        let mut warned = changed(ACME, "tenant:", agents);
+        let other = warned.files.get_mut("tenants/fenwick.yaml").unwrap();
+        *other = other.replace("tenant:", agents);
+        let (memo, recorded, found) = learnt(&warned);
+        assert!(found.iter().any(|finding| finding.rule == "network/shared-block"), "{found:#?}");
+        let again = |source: &Source| {
+            with(source, &memo, &recorded, |input| {
+                input.plan.clusters.iter().filter_map(|cluster| proved(input, cluster)).flatten().collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(again(&warned), found);
+        let place = found[0].location.clone().unwrap();
+        let mut moved = warned;
+        moved.files.get_mut(&place.file).unwrap().insert_str(0, "# a comment\n");
+        assert_eq!(again(&moved), [], "proved anew: the line is another one");
+    }
+
+    #[test]
+    fn what_fails_is_never_noted_as_proved() {
+        let closed = changed("policies/network-claims.yaml", "TCP/5432", "TCP/5433");
+        let (memo, recorded, found) = learnt(&closed);
+        assert!(crate::finding::any_error(&found), "{found:#?}");
+        assert!(clusters_proved(&closed, &memo, &recorded).values().all(|proved| !proved));
     }
 }

@@ -19,9 +19,9 @@ use self::live::{Live, Told};
 use self::side::{Nothing, Rendering, Side, Stored};
 use self::units::Outcome;
 use super::fleet::{self, Loaded, Prepared};
-use super::memo;
 use super::screen::Screen;
 use super::timings::Timings;
+use super::{detailed, memo};
 use crate::charts::Helm;
 use crate::cli::{DiffArgs, Format};
 use crate::cluster::dump;
@@ -37,18 +37,7 @@ use crate::source;
 /// Runs the command.
 pub fn run(screen: &Screen, args: &DiffArgs) -> Result<u8> {
     let code = compare(screen, args);
-    if !args.detailed_exitcode {
-        return code;
-    }
-    match code {
-        Ok(exit::OK) => Ok(exit::OK),
-        Ok(exit::FINDINGS) => Ok(if screen.global().exit_code { 2 } else { exit::OK }),
-        Ok(_) => Ok(1),
-        Err(error) => {
-            screen.complain(&format!("error: {error}"));
-            Ok(1)
-        }
-    }
+    if args.detailed_exitcode { detailed(screen, code) } else { code }
 }
 
 fn compare(screen: &Screen, args: &DiffArgs) -> Result<u8> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::screen::Screen;
-use super::{fleet, origin};
+use super::{detailed, fleet, origin};
 use crate::cli::{DriftArgs, DriftCommand, Format, MergeArgs};
 use crate::cluster::tree::{self, Commit, Folder, Revision};
 use crate::cluster::{self, CheckOptions, Limits, Target, dump};
@@ -31,18 +31,7 @@ pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
         None if args.watch.watch => watch::run(screen, args),
         None => check(screen, args),
     };
-    if !args.detailed_exitcode {
-        return code;
-    }
-    match code {
-        Ok(exit::OK) => Ok(exit::OK),
-        Ok(exit::FINDINGS) => Ok(if screen.global().exit_code { 2 } else { exit::OK }),
-        Ok(_) => Ok(1),
-        Err(error) => {
-            screen.complain(&format!("error: {error}"));
-            Ok(1)
-        }
-    }
+    if args.detailed_exitcode { detailed(screen, code) } else { code }
 }
 
 fn check(screen: &Screen, args: &DriftArgs) -> Result<u8> {

@@ -1,14 +1,12 @@
 //! The comparison as one page that needs nothing else.
 
-use tera::{Context, Tera};
+use tera::Context;
 
 use super::document::Document;
 use super::text::{access, flow, heading_of, headline, side, subject, unit, where_of, whose};
 use crate::diff::Sort;
-use crate::report::html::style;
+use crate::report::html::{page, style};
 use crate::secrets::leak;
-
-const NAME: &str = "diff.html";
 
 /// The page.
 pub fn html(document: &Document) -> String {
@@ -48,10 +46,7 @@ pub fn html(document: &Document) -> String {
     context.insert("incomplete", &document.incomplete);
     context.insert("notes", &document.notes);
     context.insert("sections", &sections);
-    let mut tera = Tera::new();
-    // Values are escaped for HTML by the file's name.
-    let page = tera.add_raw_template(NAME, include_str!("report.html")).and_then(|()| tera.render(NAME, &context));
-    page.unwrap_or_else(|error| unreachable!("the page is part of the program: {error:?}"))
+    page(include_str!("report.html"), &context)
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The pack as one page that needs nothing else.
 
-use tera::{Context, Tera};
+use tera::Context;
 
 use super::document::Document;
-use crate::report::html::style;
+use crate::report::html::{page, style};
 use crate::secrets::leak;
-
-const NAME: &str = "evidence.html";
 
 /// The page.
 pub fn html(document: &Document) -> String {
@@ -15,10 +13,7 @@ pub fn html(document: &Document) -> String {
     let mut context = Context::new();
     context.insert("style", style());
     context.insert("pack", &value);
-    let mut tera = Tera::new();
-    // Values are escaped for HTML by the file's name.
-    let page = tera.add_raw_template(NAME, include_str!("report.html")).and_then(|()| tera.render(NAME, &context));
-    page.unwrap_or_else(|error| unreachable!("the page is part of the program: {error:?}"))
+    page(include_str!("report.html"), &context)
 }
 
 #[cfg(test)]
