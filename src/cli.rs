@@ -365,6 +365,8 @@ pub enum SchemaKind {
     Report,
     /// The JSON answer of `capacity`
     Capacity,
+    /// What `diff -o json` writes
+    DiffReport,
 }
 
 /// Arguments of `check`.

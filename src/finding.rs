@@ -66,7 +66,7 @@ impl fmt::Display for Location {
 }
 
 /// Who answers for a finding that is exempted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exempted {
     /// Id of the exemption.

@@ -25,9 +25,17 @@ fn every_fleet_renders_to_its_golden_tree() {
 fn the_published_schemas_are_those_of_the_program() {
     let folder = fleet::root().join("docs/reference/schemas");
     let mut found = fleet::Files::new();
-    for kind in
-        ["install", "tenant", "compatibility", "rotation", "network-claims", "exemptions", "report", "capacity"]
-    {
+    for kind in [
+        "install",
+        "tenant",
+        "compatibility",
+        "rotation",
+        "network-claims",
+        "exemptions",
+        "report",
+        "capacity",
+        "diff-report",
+    ] {
         let output = fleet::tenantry().args(["schema", kind]).output().unwrap();
         fleet::succeeded(&output);
         found.insert(format!("{kind}.json"), output.stdout);

@@ -61,6 +61,18 @@ impl Subject {
         }
     }
 
+    /// The same under other names.
+    #[must_use]
+    pub fn renamed(&self, names: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Account { namespace, name } => Self::Account { namespace: names(namespace), name: names(name) },
+            Self::Accounts(namespace) => Self::Accounts(namespace.as_deref().map(names)),
+            Self::Everybody(group) => Self::Everybody(group.clone()),
+            Self::User(name) => Self::User(names(name)),
+            Self::Group(name) => Self::Group(names(name)),
+        }
+    }
+
     /// Whether what this subject is granted, the other may do.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {

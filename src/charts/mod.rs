@@ -7,10 +7,12 @@ mod archive;
 mod artifact;
 mod credentials;
 mod destination;
+mod helm;
 mod registry;
 
 pub use archive::{Archive, pack};
 pub use artifact::Artifact;
 pub use credentials::Credentials;
 pub use destination::Destination;
+pub use helm::{Helm, Template};
 pub use registry::{Published, Registry, Transport};

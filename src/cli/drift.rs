@@ -30,6 +30,12 @@ pub struct DriftArgs {
     /// Folder that holds the rendered tree, instead of a repository
     #[arg(long, value_name = "DIR", conflicts_with_all = ["repo", "branch", "rev", "path"])]
     pub tree: Option<PathBuf>,
+    /// Refuse a revision of which not every file was proved, by the statement in each unit
+    #[arg(long)]
+    pub require_statement: bool,
+    /// Refuse a commit without a signature that Git trusts
+    #[arg(long)]
+    pub require_signed: bool,
     /// Cluster, as the tree names it (may be left out if it has one only)
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,

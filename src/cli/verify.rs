@@ -1,7 +1,5 @@
 //! The command line of `verify`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 /// Arguments of `verify`.
@@ -19,9 +17,12 @@ pub struct VerifyTreeArgs {
     /// Folder of it under which clusters/ lies
     #[arg(long, value_name = "FOLDER")]
     pub path: Option<String>,
-    /// Fleet, or bare repository of it, that has the recorded revision (the fleet if not given)
-    #[arg(long, value_name = "DIR")]
-    pub source: Option<PathBuf>,
+    /// Fleet, or repository of it, that has the recorded revision (the fleet if not given)
+    #[arg(long, value_name = "DIR|URL")]
+    pub source: Option<String>,
+    /// Branch of a source behind a URL on which the revision lies
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub source_branch: String,
     /// Also refuse a commit without a signature that Git trusts
     #[arg(long)]
     pub require_signed: bool,

@@ -108,6 +108,18 @@ fn is_read_always(gvk: &Gvk) -> bool {
 }
 
 impl Dump {
+    /// The objects by kind.
+    pub fn objects(&self) -> &BTreeMap<Gvk, Vec<Node<'static>>> {
+        &self.objects
+    }
+
+    /// What is known of the kinds that the dump holds, by its CustomResourceDefinitions where it has them.
+    pub fn catalog(&self) -> Catalog {
+        let mut catalog = Catalog::default();
+        self.objects.keys().for_each(|gvk| self.look_up(gvk, &[], &mut catalog));
+        catalog
+    }
+
     fn add(&mut self, object: Node<'static>) -> std::result::Result<(), String> {
         if object == Node::Null {
             return Ok(());

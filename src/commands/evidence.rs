@@ -30,6 +30,8 @@ use crate::plan::Plan;
 use crate::plan::capacity::{Basis, of_fleet};
 use crate::render::Job;
 use crate::report::evidence::{self as report, Document, Exempted, Fact, Input, Judged, Subject};
+use crate::secrets::due::{self, Due};
+use crate::secrets::rows;
 use crate::source;
 use crate::yaml::{self, Limits};
 
@@ -51,12 +53,16 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
         return Err(error.hint("`tenantry check` says what is wrong, line by line"));
     };
     let proofs = timings.step("proofs", || proofs(&loaded, &plan));
-    let mut input = Input {
-        subject: subject(&loaded, &plan, name, revision),
-        facts: vec![network(&proofs), capacity(&proofs, &plan), rotation(plan.fleet), admission(plan.fleet, &checked)],
-        limits: limits(args),
-        ..Input::default()
-    };
+    let today = args.now.unwrap_or_else(super::origin::today);
+    let facts = vec![
+        network(&proofs),
+        capacity(&proofs, &plan),
+        rotation(plan.fleet),
+        rotation_due(&plan, today),
+        admission(plan.fleet, &checked),
+    ];
+    let mut input =
+        Input { subject: subject(&loaded, &plan, name, revision), facts, limits: limits(args), ..Input::default() };
     input.exemptions = of_gate(&loaded);
     if let Some(repo) = &args.repo {
         input.exemptions.extend(exemptions(root, repo, args)?);
@@ -222,6 +228,42 @@ fn rotation(fleet: &Fleet) -> Fact {
     fact
 }
 
+/// Most Secrets that a reason names.
+const NAMED: usize = 20;
+
+/// What has outlived its policy on a day, and what nobody recorded the age of.
+fn rotation_due(plan: &Plan<'_>, today: Date) -> Fact {
+    let (mut overdue, mut soon, mut unrecorded, mut fine) = (Vec::new(), 0, Vec::new(), 0);
+    for cluster in &plan.clusters {
+        for entry in rows::entries(plan.fleet, cluster) {
+            let age = due::age(plan.fleet, &entry, today);
+            let name = format!("{}: {}/{}", cluster.cluster.name, entry.namespace, entry.name);
+            match age.due {
+                Due::Overdue => {
+                    let ended = age.ends.map(|day| format!(" since {day}")).unwrap_or_default();
+                    overdue.push(format!("{name} is overdue{ended}"));
+                }
+                Due::Soon => soon += 1,
+                Due::Unrecorded => unrecorded.push(name),
+                Due::Fine | Due::Automatic => fine += 1,
+            }
+        }
+    }
+    let facts = vec![format!(
+        "on {today}: {} overdue, {soon} due soon, {} of unrecorded age, {fine} live on or rotate by themselves",
+        overdue.len(),
+        unrecorded.len()
+    )];
+    let gaps = (!unrecorded.is_empty()).then(|| {
+        let some = crate::report::diff::some(unrecorded.iter().map(String::as_str), NAMED);
+        format!("no file records how old they are: {some}")
+    });
+    let more = overdue.len().saturating_sub(NAMED);
+    overdue.truncate(NAMED);
+    overdue.extend((more > 0).then(|| format!("and {more} more: `tenantry secrets due`")));
+    Fact { claim: "rotation-due", facts, faults: overdue, gaps: gaps.into_iter().collect(), assumptions: Vec::new() }
+}
+
 fn rules(fleet: &Fleet, wanted: impl Fn(&RotationPolicy) -> bool) -> BTreeMap<Class, Option<String>> {
     let own = fleet.rotation.values().filter(|policy| wanted(policy));
     own.flat_map(|policy| &policy.rules)
@@ -292,7 +334,7 @@ fn exempted(entry: &Exemption, cluster: String, today: Date) -> Exempted {
 /// Drift that somebody answers for, from the exemptions of an output repository.
 fn exemptions(root: &Path, repo: &str, args: &EvidenceArgs) -> Result<Vec<Exempted>> {
     let held = held(root, repo, &args.branch, args.path.as_deref(), None)?;
-    let today = args.now.unwrap_or_else(today);
+    let today = args.now.unwrap_or_else(super::origin::today);
     let mut found = Vec::new();
     for (path, file) in &held.others {
         let mut parts = path.split('/');
@@ -326,17 +368,12 @@ impl Files for One {
     }
 }
 
-fn today() -> Date {
-    let now = jiff::Timestamp::from_second(super::origin::now()).unwrap_or_default();
-    now.to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
 /// What the pack leaves out, said openly.
 fn limits(args: &EvidenceArgs) -> Vec<String> {
     let mut limits = vec![
         "what the clusters run: `tenantry drift` compares them with what was rendered".to_owned(),
         "who approved what: the forge and the repository's history say".to_owned(),
-        "what is overdue for rotation: a policy says how long a secret may live, its backend how old it is".to_owned(),
+        "how old a secret is in its backend: the files record on which day it was rotated, and are believed".to_owned(),
     ];
     if args.repo.is_none() {
         limits.push("exemptions of drift: they stand in the output repository, which --repo names".to_owned());

@@ -16,7 +16,7 @@ use crate::cli::VerifyTreeArgs;
 use crate::error::{Error, Result};
 use crate::finding::{Class, Finding, Location, exit_code};
 use crate::manifest::{Digest, PROVENANCE, Provenance, STATEMENT, Unit};
-use crate::output::{self, Held, HeldUnit, Signature};
+use crate::output::{self, Held, HeldUnit, Location as Place, Signature};
 use crate::report::Report;
 use crate::source::{self, Source};
 
@@ -95,7 +95,10 @@ fn rendered(
     revision: &str,
     timings: &mut Timings,
 ) -> Result<(Vec<Finding>, Verdict)> {
-    let (repository, folder) = place(args.source.as_deref().unwrap_or(root))?;
+    let (repository, folder) = match &args.source {
+        Some(source) => place(source, &args.source_branch)?,
+        None => local(root)?,
+    };
     let commit = git2::Oid::from_str(revision)
         .map_err(|error| Error::incomplete(format!("{revision:?} is no revision of a fleet")).cause(error.message()))?;
     let source = timings.step("read source", || source::revision::at(&repository, commit, &folder))?;
@@ -117,8 +120,19 @@ fn rendered(
     Ok((found, verdict(word, None)))
 }
 
+/// The repository that was named, by a path or a URL; one behind a URL is copied, and has the fleet at its top.
+fn place(source: &str, branch: &str) -> Result<(PathBuf, String)> {
+    match Place::parse(source)? {
+        Place::Path(path) => local(&path),
+        Place::Url(url) => {
+            let (copy, _) = output::fetch(&url, branch, super::cache_folder().as_deref())?;
+            Ok((copy, String::new()))
+        }
+    }
+}
+
 /// The repository of a fleet and where the fleet lies in it; a bare repository has it at the top.
-fn place(source: &Path) -> Result<(PathBuf, String)> {
+fn local(source: &Path) -> Result<(PathBuf, String)> {
     if let Ok(home) = Home::of(source) {
         return Ok((home.path(), home.folder.clone()));
     }

@@ -1,12 +1,13 @@
 //! One change: of a field, of an object, of a whole unit.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::drift::change::Severity;
 use crate::manifest::{Digest, ObjectId};
 
 /// What happens to an object or a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It goes.
@@ -22,7 +23,7 @@ pub enum Action {
 }
 
 /// What a change permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// More than before.
@@ -34,7 +35,7 @@ pub enum Direction {
 }
 
 /// What a change is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     /// Which traffic passes.
@@ -82,10 +83,23 @@ pub struct Change {
     pub after: Option<String>,
     /// Tells shortened values apart.
     pub full: Option<Digest>,
+    /// The chart that Helm makes the object from: `soctalk-tenant 1.0.0 → 1.1.0`; none for what stands in the tree.
+    pub made_by: Option<String>,
+}
+
+impl Change {
+    /// Says of a release's change that its workloads are told by themselves.
+    pub fn is_expanded(&mut self) {
+        let release = matches!(self.object.kind.as_str(), "HelmRelease" | "Application") && self.made_by.is_none();
+        if release && self.restarts && !self.path.is_empty() {
+            self.restarts = false;
+            "the release is upgraded: what Helm makes of it is told below".clone_into(&mut self.effect);
+        }
+    }
 }
 
 /// How a whole unit changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Moved {
     /// It is not rendered any more.
@@ -99,7 +113,7 @@ pub enum Moved {
 }
 
 /// A whole unit that comes, goes or moves.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnitChange {
     /// What happens.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::access::AccessChange;
 use super::change::{Action, Change, Direction};
 use super::naming::{self, Naming};
 use super::unit::Comparison;
@@ -11,6 +12,7 @@ use crate::drift::change::Severity;
 #[derive(Debug, Default)]
 pub struct Folder {
     changes: HashMap<Change, Vec<u32>>,
+    access: HashMap<AccessChange, Vec<u32>>,
     units: HashMap<u32, Naming>,
 }
 
@@ -30,6 +32,24 @@ pub struct Folded {
     pub change: Change,
     /// The units, sorted.
     pub units: Vec<UnitRef>,
+}
+
+/// Access that comes or goes, with its own names where it happens in one unit only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldedAccess {
+    /// The access, as it is to be shown.
+    pub change: AccessChange,
+    /// The units, sorted.
+    pub units: Vec<UnitRef>,
+}
+
+/// Everything that was folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Of fields and objects, the worst first.
+    pub fields: Vec<Folded>,
+    /// Of access, what comes first.
+    pub access: Vec<FoldedAccess>,
 }
 
 /// What a list of changes amounts to.
@@ -57,14 +77,46 @@ impl Folder {
         self.units.insert(number, comparison.naming);
     }
 
+    /// Takes changes that happen alike to several units.
+    pub fn take_alike(&mut self, units: &[(u32, &Naming)], changes: Vec<Change>) {
+        for (number, naming) in units.iter().filter(|_| !changes.is_empty()) {
+            self.units.entry(*number).or_insert_with(|| (*naming).clone());
+        }
+        for change in changes {
+            self.changes.entry(change).or_default().extend(units.iter().map(|(number, _)| *number));
+        }
+    }
+
+    /// Takes the access that comes and goes in a unit.
+    pub fn take_access(&mut self, number: u32, naming: &Naming, changes: Vec<AccessChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in changes {
+            self.access.entry(change).or_default().push(number);
+        }
+        self.units.entry(number).or_insert_with(|| naming.clone());
+    }
+
+    /// Forgets the access that came and went in units, which turned out to be others that moved.
+    pub fn forget_access(&mut self, numbers: &BTreeSet<u32>) {
+        self.access.retain(|_, units| {
+            units.retain(|number| !numbers.contains(number));
+            !units.is_empty()
+        });
+    }
+
     /// Both together.
     #[must_use]
     pub fn join(mut self, other: Self) -> Self {
-        if self.changes.len() < other.changes.len() {
+        if self.changes.len() + self.access.len() < other.changes.len() + other.access.len() {
             return other.join(self);
         }
         for (change, units) in other.changes {
             self.changes.entry(change).or_default().extend(units);
+        }
+        for (change, units) in other.access {
+            self.access.entry(change).or_default().extend(units);
         }
         self.units.extend(other.units);
         self
@@ -76,18 +128,47 @@ impl Folder {
     }
 
     /// The changes, the worst first.
-    pub fn finish(self) -> Vec<Folded> {
-        let Self { changes, units } = self;
-        let shown = |(change, mut numbers): (Change, Vec<u32>)| {
+    pub fn finish(self) -> Changes {
+        let Self { changes, access, units } = self;
+        let of = |mut numbers: Vec<u32>| -> (Vec<&Naming>, Vec<UnitRef>) {
             numbers.sort_unstable();
+            numbers.dedup();
             let namings: Vec<&Naming> = numbers.iter().filter_map(|number| units.get(number)).collect();
             let refs =
                 namings.iter().map(|naming| UnitRef { cluster: naming.cluster.clone(), tenant: naming.slug.clone() });
-            Folded { units: refs.collect(), change: named(change, &namings) }
+            let refs = refs.collect();
+            (namings, refs)
         };
-        let mut folded: Vec<Folded> = changes.into_iter().map(shown).collect();
-        folded.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.change.cmp(&b.change)).then(a.units.cmp(&b.units)));
-        folded
+        let mut fields: Vec<Folded> = Vec::with_capacity(changes.len());
+        for (change, numbers) in changes {
+            let (namings, units) = of(numbers);
+            fields.push(Folded { change: named(change, &namings), units });
+        }
+        fields.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.change.cmp(&b.change)).then(a.units.cmp(&b.units)));
+        // What somebody may do to several Secrets of a namespace, in the same units, is one entry.
+        let mut alike: HashMap<(AccessChange, Vec<u32>), Vec<String>> = HashMap::new();
+        for (mut change, mut numbers) in access {
+            numbers.sort_unstable();
+            numbers.dedup();
+            let names = std::mem::take(&mut change.names);
+            let every = names.is_empty();
+            let entry = alike.entry((change, numbers)).or_default();
+            if every {
+                entry.clear();
+            }
+            entry.extend(names);
+        }
+        let mut folded: Vec<FoldedAccess> = Vec::with_capacity(alike.len());
+        for ((change, numbers), mut names) in alike {
+            names.sort();
+            let (namings, units) = of(numbers);
+            folded.push(FoldedAccess { change: named_access(AccessChange { names, ..change }, &namings), units });
+        }
+        folded.sort_by(|a, b| {
+            let order = |one: &FoldedAccess| (one.change.action, std::cmp::Reverse(one.change.act), one.change.inner);
+            order(a).cmp(&order(b)).then_with(|| a.change.cmp(&b.change)).then_with(|| a.units.cmp(&b.units))
+        });
+        Changes { fields, access: folded }
     }
 }
 
@@ -97,7 +178,7 @@ fn rank(one: &Folded) -> (Sort, std::cmp::Reverse<Severity>, std::cmp::Reverse<u
 }
 
 /// Under which heading a change stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sort {
     /// An object goes.
@@ -126,15 +207,32 @@ impl Sort {
     }
 }
 
-/// With own names where there is one unit, with `<slug>` where there are several.
-fn named(change: Change, units: &[&Naming]) -> Change {
+/// Puts the names back that several units have in common.
+fn shower(units: &[&Naming]) -> impl Fn(&str) -> String + use<> {
     let same_cluster = units.windows(2).all(|pair| pair[0].cluster == pair[1].cluster);
     let common = match units {
         [one] => (*one).clone(),
         [one, ..] if same_cluster => Naming { cluster: one.cluster.clone(), ..Naming::default() },
         _ => Naming::default(),
     };
-    let show = |text: &str| if common == Naming::default() { naming::general(text) } else { common.show(text) };
+    move |text| if common == Naming::default() { naming::general(text) } else { common.show(text) }
+}
+
+/// With own names where there is one unit, with `<slug>` where there are several.
+fn named_access(change: AccessChange, units: &[&Naming]) -> AccessChange {
+    let show = shower(units);
+    AccessChange {
+        subject: show(&change.subject),
+        namespace: change.namespace.as_deref().map(&show),
+        names: change.names.iter().map(|name| show(name)).collect(),
+        ..change
+    }
+}
+
+/// With own names where there is one unit, with `<slug>` where there are several.
+fn named(change: Change, units: &[&Naming]) -> Change {
+    let show = shower(units);
+    let show = &show;
     let id = |mut id: crate::manifest::ObjectId| {
         id.namespace = id.namespace.as_deref().map(show);
         id.name = show(&id.name);
@@ -146,6 +244,7 @@ fn named(change: Change, units: &[&Naming]) -> Change {
         path: show(&change.path),
         before: change.before.as_deref().map(show),
         after: change.after.as_deref().map(show),
+        made_by: change.made_by.as_deref().map(show),
         ..change
     }
 }
@@ -190,6 +289,7 @@ mod tests {
             before: None,
             after: None,
             full: None,
+            made_by: None,
         }
     }
 
@@ -206,7 +306,7 @@ mod tests {
         let mut other = Folder::default();
         other.take(1, Comparison { naming: naming("acme"), changes: vec![open, gone] });
         other.take(3, Comparison { naming: naming("elm"), changes: vec![] });
-        let folded = one.join(other).finish();
+        let folded = one.join(other).finish().fields;
         let told: Vec<(String, Vec<Option<&str>>)> = folded
             .iter()
             .map(|one| (one.change.object.to_string(), one.units.iter().map(|unit| unit.tenant.as_deref()).collect()))

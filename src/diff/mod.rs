@@ -4,6 +4,7 @@
 //! change to ten thousand tenants is one change ([`fold`]). What a change opens or closes is decided by the same tables as
 //! for drift.
 
+pub mod access;
 pub mod change;
 pub mod connections;
 pub mod fold;
@@ -12,8 +13,9 @@ mod rename;
 pub mod unit;
 mod weigh;
 
+pub use access::{AccessAction, AccessChange};
 pub use change::{Action, Area, Change, Direction, Moved, UnitChange};
 pub use connections::{Flow, FlowChange};
-pub use fold::{Folded, Folder, Sort, Summary, UnitRef, summary};
+pub use fold::{Changes, Folded, FoldedAccess, Folder, Sort, Summary, UnitRef, summary};
 pub use naming::Naming;
-pub use unit::{Comparison, Kinds, Lone, compare, joined, tenant_id};
+pub use unit::{Comparison, Kinds, Lone, compare, compare_made, joined, tenant_id};

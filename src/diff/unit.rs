@@ -35,6 +35,12 @@ pub struct Comparison {
 pub struct Kinds(RwLock<HashMap<Gvk, Arc<KindInfo>>>);
 
 impl Kinds {
+    /// Notes what is known of a kind from elsewhere: a cluster's own definition of it.
+    pub fn know(&self, info: KindInfo) {
+        let mut kinds = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.insert(info.gvk.clone(), Arc::new(info));
+    }
+
     fn get(&self, id: &ObjectId) -> Arc<KindInfo> {
         let gvk = Gvk::new(&id.api_version, &id.kind);
         if let Some(info) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&gvk) {
@@ -81,6 +87,26 @@ pub fn compare(before: (&RenderedUnit, &Naming), after: (&RenderedUnit, &Naming)
     whole(&old, &new, &mut changes);
     changes.sort();
     Comparison { naming: after.1.clone(), changes }
+}
+
+/// Compares what Helm makes of a release on both sides. `made_by` names the chart.
+pub fn compare_made(
+    before: (&[Value], &Naming),
+    after: (&[Value], &Naming),
+    made_by: &str,
+    kinds: &Kinds,
+) -> Vec<Change> {
+    let (old, new) = (objects(before.0, before.1, kinds), objects(after.0, after.1, kinds));
+    let mut changes = Vec::new();
+    for (id, one) in &old {
+        if let Some(other) = new.get(id) {
+            fields(id, one, &other.node, &mut changes);
+        }
+    }
+    whole(&old, &new, &mut changes);
+    changes.iter_mut().for_each(|change| change.made_by = Some(made_by.to_owned()));
+    changes.sort();
+    changes
 }
 
 /// The objects that only one side has; those that were renamed are compared field by field too.
@@ -154,7 +180,22 @@ fn change(
 ) -> Change {
     let Weight { direction, area, severity, effect, restarts } = weight;
     let object = id.clone();
-    Change { object, renamed_to: None, path, action, direction, area, severity, effect, restarts, before, after, full }
+    let (renamed_to, made_by) = (None, None);
+    Change {
+        object,
+        renamed_to,
+        path,
+        action,
+        direction,
+        area,
+        severity,
+        effect,
+        restarts,
+        before,
+        after,
+        full,
+        made_by,
+    }
 }
 
 fn digest(before: Option<&Node<'_>>, after: Option<&Node<'_>>) -> Digest {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// What tells an object from every other in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectId {
     /// `apps/v1`.

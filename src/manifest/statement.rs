@@ -4,6 +4,8 @@
 //! nothing of the revision that it was made from: the same unit gives the same statement, so that nothing is committed where
 //! nothing changed. The commit's trailers name the revision.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::tree::{Digest, Unit};
@@ -60,10 +62,48 @@ pub fn statement(unit: &Unit, tool_version: &str, checks: &[Checked<'_>], assump
     bytes
 }
 
+/// Whether a statement says of a unit's files, as they are, that they passed. `files` are all files of the unit by name, with
+/// their digests, but for the statement itself and the provenance.
+///
+/// # Errors
+/// What it does not say, in words.
+pub fn check(unit: &str, statement: &[u8], files: &BTreeMap<String, Digest>) -> Result<(), String> {
+    let document: Value = serde_json::from_slice(statement).map_err(|error| format!("it is no statement: {error}"))?;
+    let predicate = &document["predicate"];
+    if document["_type"] != TYPE || document["predicateType"] != PREDICATE {
+        return Err("it is no in-toto statement with a SLSA Verification Summary".into());
+    }
+    if predicate["resourceUri"] != unit {
+        return Err(format!("it speaks of {}", predicate["resourceUri"]));
+    }
+    if predicate["verificationResult"] != "PASSED" {
+        return Err(format!("it says {}", predicate["verificationResult"]));
+    }
+    let mut stated = BTreeMap::new();
+    for subject in document["subject"].as_array().into_iter().flatten() {
+        let name = subject["name"].as_str().and_then(|name| name.strip_prefix(unit)?.strip_prefix('/'));
+        let (Some(name), Some(hex)) = (name, subject["digest"]["sha256"].as_str()) else {
+            return Err(format!("it names what is no file of the unit: {}", subject["name"]));
+        };
+        stated.insert(name, format!("sha256:{hex}"));
+    }
+    for (name, digest) in files {
+        match stated.remove(name.as_str()) {
+            None => return Err(format!("{name} was not proved: the statement does not name it")),
+            Some(own) if own != digest.to_string() => {
+                return Err(format!("{name} is not what was proved: its content differs"));
+            }
+            Some(_) => {}
+        }
+    }
+    match stated.keys().next() {
+        Some(name) => Err(format!("{name} was proved, and is not there")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
@@ -88,5 +128,33 @@ mod tests {
         for verdict in ["failed", "not-checked"] {
             assert_eq!(read(verdict)["predicate"]["verificationResult"], "FAILED");
         }
+    }
+
+    #[test]
+    fn a_statement_holds_for_the_files_that_it_names_and_no_others() {
+        let path = "clusters/eu/tenants/acme";
+        let unit = Unit {
+            path: path.into(),
+            inputs: Digest::of(b"in"),
+            files: BTreeMap::from([("a.yaml".into(), b"abc".to_vec()), ("b.yaml".into(), b"b".to_vec())]),
+        };
+        let files: BTreeMap<String, Digest> =
+            unit.files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
+        let passed = statement(&unit, "1", &[("x", "y", "passed")], &[]);
+        assert_eq!(check(path, &passed, &files), Ok(()));
+        let refused = |statement: &[u8], files: &BTreeMap<String, Digest>| check(path, statement, files).unwrap_err();
+        let mut other = files.clone();
+        other.insert("a.yaml".into(), Digest::of(b"edited"));
+        assert!(refused(&passed, &other).contains("a.yaml is not what was proved"));
+        other = files.clone();
+        other.insert("c.yaml".into(), Digest::of(b""));
+        assert!(refused(&passed, &other).contains("c.yaml was not proved"));
+        other = files.clone();
+        other.remove("b.yaml");
+        assert!(refused(&passed, &other).contains("b.yaml was proved, and is not there"));
+        let failed = statement(&unit, "1", &[("x", "y", "not-checked")], &[]);
+        assert!(refused(&failed, &files).contains("FAILED"));
+        assert!(refused(b"{}", &files).contains("no in-toto statement"));
+        assert!(check("clusters/eu/tenants/oak", &passed, &files).unwrap_err().contains("speaks of"));
     }
 }

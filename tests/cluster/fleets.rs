@@ -119,7 +119,7 @@ fn accepted_and_clean(version: Version) {
         let applier = Applier::new(cluster.client(User::Admin)).await;
         for (name, fleet) in fleets() {
             for (cluster_name, tree) in render(&fleet) {
-                let fault = one_tree(&cluster, &applier, &tree).await;
+                let fault = one_tree(&cluster, &applier, &tree, (&fleet, &cluster_name)).await;
                 faults.extend(fault.map(|fault| format!("{name}/{cluster_name}: {fault}\n")));
                 trees += 1;
                 with_checker += usize::from(checker_account(&objects_of(&tree)).is_some());
@@ -141,7 +141,7 @@ fn accepted_and_clean(version: Version) {
 }
 
 /// What is wrong with a tree, if anything is.
-async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<String> {
+async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree, of: (&Path, &str)) -> Option<String> {
     let objects = objects_of(tree);
     applier.create_missing_namespaces(&objects).await;
     let refused = applier.server_side_apply(&objects, "kustomize-controller").await;
@@ -161,11 +161,12 @@ async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<S
     if let Some((namespace, account)) = account {
         only_reads(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"));
     }
-    let mut reports = vec![live];
+    let (mut reports, mut unchanged) = (vec![live], None);
     // And as a saved dump of what kubectl shows.
     if cluster.version() == Version::Newest {
         std::fs::write(folder.path().join("dump.yaml"), dump(cluster, &objects)).expect("a dump");
         reports.push(drift(folder.path(), &["--live", "dump.yaml"]));
+        unchanged = diff_of_dump(&folder.path().join("dump.yaml"), of);
     }
     applier.take_away(&objects).await;
     let wrong = reports.into_iter().find(|(code, report)| {
@@ -174,8 +175,17 @@ async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<S
     match wrong {
         _ if !refused.is_empty() => Some(format!("{refused:#?}")),
         Some((code, report)) => Some(format!("{code:?} {report:#}")),
-        None => None,
+        None => unchanged,
     }
+}
+
+/// What `diff --live` finds between a dump and the fleet that was applied, if anything.
+fn diff_of_dump(dump: &Path, (fleet, cluster): (&Path, &str)) -> Option<String> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    program.arg("-C").arg(fleet).args(["-o", "json", "diff", "--cluster", cluster, "--live"]).arg(dump);
+    let (code, report) = run_drift(&mut program);
+    let fine = code == Some(0) && report["verdict"] == "same";
+    (!fine).then(|| format!("diff --live: {code:?} {report:#}"))
 }
 
 /// Starts the checker with the arguments of its Deployment, as its account in its pod: it reads everything, tells what

@@ -136,3 +136,31 @@ fn commits_are_signed_where_git_is_told_to() {
     assert!(err.contains("Git makes no commit"), "{err}");
     assert_eq!(git(root, &["branch", "--list", "other"]), "");
 }
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_changes_no_file() {
+    let folder = repository();
+    let root = folder.path();
+    run(root, "onboard elm --name Elm --id 9e5c6a0d-7c3b-4f07-8bad-0d4e9f6b3c99 --now 2026-11-22 --commit", 0);
+    // The second of the two files is larger than this disk lets a file become.
+    let large = root.join("tenants/oak.yaml");
+    let text = fs::read_to_string(&large).unwrap() + &"# what everybody should know about this tenant\n".repeat(3_000);
+    fs::write(&large, &text).unwrap();
+    git(root, &["commit", "--quiet", "--all", "--message", "notes"]);
+    let before = fs::read_to_string(root.join("tenants/elm.yaml")).unwrap();
+    let upgrade = |limit: &str| {
+        let line = format!("trap '' XFSZ; {limit} exec \"$0\" upgrade --all --to 1.0.1 --downgrade");
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &line, env!("CARGO_BIN_EXE_tenantry")]).current_dir(root).envs(crate::scratch::IDENTITY);
+        bash.env("XDG_CACHE_HOME", root.join(".git/cache")).output().unwrap()
+    };
+    let refused = upgrade("ulimit -f 64;");
+    let said = crate::fleet::text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{said}");
+    assert!(said.contains("cannot write tenants/oak.yaml") && said.contains("File too large"), "{said}");
+    assert_eq!(fs::read_to_string(root.join("tenants/elm.yaml")).unwrap(), before, "the first is not touched");
+    assert_eq!(git(root, &["status", "--porcelain"]), "", "and no draft stays");
+    // With room for it, both change.
+    assert_eq!(upgrade("").status.code(), Some(0));
+    assert_eq!(git(root, &["diff", "--name-only"]), "tenants/elm.yaml\ntenants/oak.yaml");
+}

@@ -66,6 +66,17 @@ impl Stage {
         for repository in [self.folder.path().join("fleet.git"), self.rendered()] {
             assert_eq!(git(&repository, &["fsck", "--full", "--strict", "--no-dangling"]), "");
         }
+        self.verify();
+    }
+
+    /// What was pushed is what the fleet's remote renders to, seen over HTTP and in the bare repositories themselves.
+    #[track_caller]
+    fn verify(&self) {
+        let (rendered, fleet) = (self.rendered(), self.folder.path().join("fleet.git"));
+        let over_http =
+            format!("verify --repo {} --source {}", self.output, self.output.replace("rendered.git", "fleet.git"));
+        run(&self.work(), &over_http, 0);
+        run(&self.work(), &format!("verify --repo {} --source {}", rendered.display(), fleet.display()), 0);
     }
 
     /// A file of the output, or nothing if it is not there.

@@ -20,11 +20,17 @@ fn pack(fleet: &Scratch, args: &str) -> (Value, i32) {
 fn a_pack_says_what_was_proved_of_which_revision() {
     let fleet = Scratch::new();
     let revision = fleet.git("rev-parse HEAD");
-    let (document, code) = pack(&fleet, "--rev HEAD");
+    let (document, code) = pack(&fleet, "--rev HEAD --now 2026-07-01");
     assert_eq!(document["subject"]["revision"], revision);
     for claim in ["contract", "isolation", "no-secrets", "rotation", "admission", "capacity"] {
         assert_eq!(verdict(&document, "claims", claim), "proved", "{claim}: {document:#}");
     }
+    // Rotation: what nobody recorded is not proved, what is over is failed.
+    assert_eq!(verdict(&document, "claims", "rotation-due"), "not-checked");
+    let (late, code_late) = pack(&fleet, "--rev HEAD --now 2036-07-01");
+    assert_eq!((verdict(&late, "claims", "rotation-due"), code_late), ("failed", 1));
+    let due = late["claims"].as_array().unwrap().iter().find(|one| one["id"] == "rotation-due").unwrap();
+    assert!(due["reasons"][0].as_str().unwrap().contains("tenant-fenwick/wazuh-bootstrap is overdue since"), "{due:#}");
     let isolation = document["claims"].as_array().unwrap().iter().find(|one| one["id"] == "isolation").unwrap();
     assert!(isolation["assumptions"].as_array().unwrap().len() > 5);
     // A claim of which nothing ran makes the whole incomplete.
@@ -33,7 +39,7 @@ fn a_pack_says_what_was_proved_of_which_revision() {
     assert_eq!(document["threats"].as_array().unwrap().len(), 10);
     // The same revision gives the same pack, whatever lies in the folder.
     std::fs::write(fleet.file("tenants/acme.yaml"), "broken").unwrap();
-    assert_eq!(pack(&fleet, "--rev HEAD").0, document);
+    assert_eq!(pack(&fleet, "--rev HEAD --now 2026-07-01").0, document);
     assert_eq!(fleet.run("evidence").code, 3);
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -27,6 +28,15 @@ impl Scratch {
         let scratch = Self { folder };
         scratch.git("init -q -b main");
         scratch.commit("fleet");
+        scratch
+    }
+
+    /// The same with the charts.
+    pub fn with_charts() -> Self {
+        let scratch = Self::new();
+        let charts = fleet::files(&fleet::root().join("charts"));
+        fleet::write(&scratch.file("charts"), &charts);
+        scratch.commit("charts");
         scratch
     }
 
@@ -77,7 +87,28 @@ impl Scratch {
     pub fn json(&self, args: &str, code: i32) -> Value {
         let said = self.run(&format!("{args} -o json"));
         assert_eq!(said.code, code, "{args}:\n{}{}", said.out, said.err);
-        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{args}: {error}\n{}{}", said.out, said.err))
+        let document: Value =
+            serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{args}: {error}\n{}{}", said.out, said.err));
+        if document["kind"] == "DiffReport" {
+            static SCHEMA: LazyLock<Value> = LazyLock::new(tenantry::report::diff::schema);
+            let wrong: Vec<String> = jsonschema::validator_for(&SCHEMA)
+                .unwrap()
+                .iter_errors(&document)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(wrong.is_empty(), "{args} breaks the published schema: {wrong:#?}");
+        }
+        document
+    }
+
+    /// Puts a template of the fleet's own in the place of the program's, with one text replaced.
+    #[track_caller]
+    pub fn template(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(fleet::root().join("templates").join(name)).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{from:?} in {name}");
+        let path = self.file("templates").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text.replace(from, to)).unwrap();
     }
 }
 

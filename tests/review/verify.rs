@@ -211,3 +211,92 @@ fn each_unit_carries_a_statement_of_what_was_proved() {
     let said = fleet.run("render");
     assert!(said.err.contains("nothing changed"), "{}", said.err);
 }
+
+#[test]
+fn a_signature_of_gpg_is_made_and_checked_as_one_of_ssh() {
+    if !Command::new("gpg").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return crate::tools::NotRun::new("no gpg on the search path", "apt-get install gnupg").report();
+    }
+    let fleet = Scratch::new();
+    let home = tempfile::tempdir().unwrap();
+    let gpg = |args: &[&str]| {
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(home.path()).args(["--batch", "--quiet", "--pinentry-mode", "loopback"]).args(args);
+        let output = gpg.output().unwrap();
+        fleet::succeeded(&output);
+        fleet::text(&output.stdout)
+    };
+    gpg(&["--passphrase", "", "--quick-generate-key", "render <render@localhost>", "ed25519", "sign", "never"]);
+    let listed = gpg(&["--list-secret-keys", "--with-colons"]);
+    let key = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
+    // Git asks this program, which knows where the keys of the test are.
+    let program = home.path().join("gpg");
+    fs::write(&program, format!("#!/bin/sh\nexec gpg --homedir {} \"$@\"\n", home.path().display())).unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    assert_eq!(fleet.run("render").code, 0);
+    let rendered = fleet.file("rendered");
+    for (name, value) in
+        [("commit.gpgSign", "true"), ("user.signingKey", key.as_str()), ("gpg.program", program.to_str().unwrap())]
+    {
+        fleet::succeeded(&git(&rendered, &["config", name, value]));
+    }
+    fleet.edit("tenants/acme.yaml", "Acme Corp", "Acme Two");
+    fleet.commit("second");
+    let said = fleet.run("render");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(found(&fleet, "verify --require-signed", 0), []);
+    let raw = fleet::text(&git(&rendered, &["cat-file", "commit", "HEAD"]).stdout);
+    assert!(raw.contains("gpgsig -----BEGIN PGP SIGNATURE-----"), "{raw}");
+    fleet::succeeded(&git(&rendered, &["fsck", "--strict"]));
+    // The commit before carries none, and one who does not know the key trusts nobody.
+    assert_eq!(found(&fleet, "verify --require-signed --rev HEAD~1", 1)[0].0, "verify/signature");
+    gpg(&["--yes", "--delete-secret-and-public-key", &key]);
+    assert_eq!(found(&fleet, "verify", 1)[0].0, "verify/signature");
+    drop(Command::new("gpgconf").arg("--homedir").arg(home.path()).args(["--kill", "gpg-agent"]).output());
+}
+
+#[test]
+fn drift_takes_only_a_revision_that_was_proved_as_it_is() {
+    let fleet = Scratch::new();
+    assert_eq!(fleet.run("render").code, 0);
+    fs::write(fleet.file("dump.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: { name: other }\n").unwrap();
+    let drift = |more: &str| fleet.run(&format!("drift --cluster eu-1 --live dump.yaml {more}"));
+    let trusted = drift("--require-statement");
+    assert_eq!(trusted.code, 6, "it is compared, and the dump holds little: {}{}", trusted.out, trusted.err);
+    // What people write beside the units is none of the statement's business.
+    by_hand(&fleet, |rendered| {
+        fs::write(rendered.join("README.md"), "x").unwrap();
+        fs::write(
+            rendered.join("clusters/eu-1/exemptions.yaml"),
+            "apiVersion: tenantry.io/v1\nkind: DriftExemptions\nexemptions: []\n",
+        )
+        .unwrap();
+    });
+    assert_eq!(drift("--require-statement").code, 6);
+    type Done = fn(&Path);
+    let cases: [(Done, &str); 3] = [
+        (
+            |unit| {
+                let text = fs::read_to_string(unit.join("quota.yaml")).unwrap();
+                fs::write(unit.join("quota.yaml"), text.replacen("pods: ", "pods: 1", 1)).unwrap();
+            },
+            "clusters/eu-1/tenants/acme/statement.json: quota.yaml is not what was proved",
+        ),
+        (
+            |unit| fs::write(unit.join("extra.yaml"), "kind: Role\n").unwrap(),
+            "clusters/eu-1/tenants/acme/statement.json: extra.yaml was not proved",
+        ),
+        (|unit| fs::remove_file(unit.join("statement.json")).unwrap(), "nothing states what was proved"),
+    ];
+    for (done, expected) in cases {
+        by_hand(&fleet, |rendered| done(&rendered.join("clusters/eu-1/tenants/acme")));
+        let refused = drift("--require-statement");
+        assert_eq!(refused.code, 4, "{}{}", refused.out, refused.err);
+        assert!(refused.err.contains(expected), "{expected} in {}", refused.err);
+        assert_ne!(drift("").code, 4, "nobody asked for it");
+        undo(&fleet);
+    }
+    let unsigned = drift("--require-signed");
+    assert_eq!(unsigned.code, 4, "{}", unsigned.err);
+    assert!(unsigned.err.contains("it is not signed"), "{}", unsigned.err);
+}

@@ -93,6 +93,37 @@ impl Home {
         }
     }
 
+    /// The newest commit of what is checked out in which a file of the fleet is as wanted.
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn newest_with(&self, file: &str, wanted: impl Fn(&[u8]) -> bool) -> Result<Option<Oid>> {
+        let broken =
+            |error: git2::Error| Error::environment("cannot read the fleet's repository").cause(error.message());
+        let path = if self.folder.is_empty() { file.to_owned() } else { format!("{}/{file}", self.folder) };
+        let mut walk = self.git.revwalk().map_err(broken)?;
+        if walk.push_head().is_err() {
+            return Ok(None); // no commit yet
+        }
+        walk.set_sorting(git2::Sort::TIME | git2::Sort::TOPOLOGICAL).map_err(broken)?;
+        let mut seen = std::collections::BTreeMap::new();
+        for commit in walk {
+            // Where a shallow clone ends, nothing older is known.
+            let Ok(commit) = commit else { return Ok(None) };
+            let tree = self.git.find_commit(commit).and_then(|commit| commit.tree()).map_err(broken)?;
+            let Ok(entry) = tree.get_path(Path::new(&path)) else { continue };
+            let fits = match seen.get(&entry.id()) {
+                Some(fits) => *fits,
+                None => self.git.find_blob(entry.id()).is_ok_and(|blob| wanted(blob.content())),
+            };
+            seen.insert(entry.id(), fits);
+            if fits {
+                return Ok(Some(commit));
+            }
+        }
+        Ok(None)
+    }
+
     /// The branch that changes go to: the remote's, as the remote says, else by its usual names.
     fn default_branch(&self) -> Option<Named> {
         let known = self.git.find_reference("refs/remotes/origin/HEAD").ok();

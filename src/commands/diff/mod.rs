@@ -1,6 +1,10 @@
 //! `diff`: what a change does to the manifests, for the person who reviews it.
 
+mod access;
 pub mod base;
+mod charts;
+mod expand;
+mod live;
 mod network;
 pub mod side;
 mod units;
@@ -9,14 +13,19 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use self::base::{Home, Named};
+use self::charts::{Charts, Scratch};
+use self::expand::Expander;
+use self::live::{Live, Told};
 use self::side::{Nothing, Rendering, Side, Stored};
 use self::units::Outcome;
 use super::fleet::{self, Loaded, Prepared};
 use super::screen::Screen;
 use super::timings::Timings;
 use super::{detailed, memo};
+use crate::charts::Helm;
 use crate::cli::{DiffArgs, Format};
-use crate::diff::Moved;
+use crate::cluster::dump;
+use crate::diff::{Kinds, Moved};
 use crate::error::{Error, Result, exit};
 use crate::finding::{Finding, any_error, exit_code};
 use crate::output::{self, Held, Location, Target};
@@ -41,9 +50,10 @@ fn compare(screen: &Screen, args: &DiffArgs) -> Result<u8> {
     let prepared = plan.as_ref().and_then(|plan| fleet::prepare(&loaded, plan, &mut findings));
     let (Some(plan), Some(prepared)) = (&plan, &prepared) else { return refused(screen, findings, &loaded) };
     let after = Rendering::new(&loaded, plan, prepared, None);
-    let found = match &args.repo {
-        Some(repo) => against_output(root, repo, args, &after, &mut timings),
-        None => against_fleet(root, args, head.1, &after, &mut timings),
+    let found = match (&args.repo, &args.live) {
+        (Some(repo), _) => against_output(root, repo, args, &after, &mut timings),
+        (None, Some(dump)) => against_dump(root, dump, args, &after, &mut timings),
+        (None, None) => against_fleet(root, args, head.1, &after, &mut timings),
     };
     let (mut input, outcome) = found?;
     memo::save(root, &loaded);
@@ -98,9 +108,10 @@ fn against_fleet(
     let base = report::Side { what: "fleet", name, revision: Some(commit.to_string()) };
     let source = timings.step("read base", || source::revision::at(&home.path(), commit, &home.folder))?;
     if source.files.is_empty() {
-        let (input, outcome) = both(&Nothing, after, base, timings);
-        let notes = vec!["the base holds no fleet: everything is new".to_owned()];
-        return Ok((Input { notes, ..input }, outcome));
+        let (input, outcome) = both(root, args, (&Nothing, after), after, base, timings)?;
+        let mut input = input;
+        input.notes.push("the base holds no fleet: everything is new".to_owned());
+        return Ok((input, outcome));
     }
     let loaded = fleet::loaded(source, root, timings);
     let mut findings = loaded.findings.clone();
@@ -115,7 +126,7 @@ fn against_fleet(
         return Err(error.hint("name an older or newer revision with --base"));
     };
     let before = Rendering::new(&loaded, plan, prepared, Some(after.templates()));
-    Ok(both(&before, after, base, timings))
+    both(root, args, (&before, after), after, base, timings)
 }
 
 /// Compares with what an output repository holds.
@@ -133,7 +144,39 @@ fn against_output(
         revision: Some(held.commit.to_string()),
     };
     let before = timings.step("baseline", || Stored::new(&held))?;
-    Ok(both(&before, after, base, timings))
+    both(root, args, (&before, after), after, base, timings)
+}
+
+/// Compares with a saved dump of a cluster.
+fn against_dump(
+    root: &Path,
+    path: &Path,
+    args: &DiffArgs,
+    after: &Rendering<'_>,
+    timings: &mut Timings,
+) -> Result<(Input, Outcome)> {
+    let known: Vec<&str> = after.clusters();
+    let cluster = match (args.cluster.as_deref(), known.as_slice()) {
+        (Some(name), known) if known.contains(&name) => name,
+        (None, [only]) => only,
+        (named, known) => {
+            let what =
+                named.map_or("the fleet has several clusters".to_owned(), |name| format!("there is no cluster {name}"));
+            return Err(Error::usage(what).hint(format!("name the dump's with --cluster: {}", known.join(", "))));
+        }
+    };
+    let dump = timings.step("read dump", || dump::read(path))?;
+    let base = report::Side { what: "live", name: format!("{} of {cluster}", path.display()), revision: None };
+    let live = match timings.step("dump", || Live::new(&dump, after, cluster)) {
+        Ok(live) => live,
+        Err(after) => return Ok((Input::default(), Outcome { after, ..Outcome::default() })),
+    };
+    let told = Told { fleet: after, live: &live };
+    let kinds = Kinds::default();
+    live.catalog().kinds().for_each(|info| kinds.know(info.clone()));
+    let (mut input, outcome) = with(root, args, (&live, &told), after, &kinds, base, timings)?;
+    input.incomplete.extend(live.incomplete());
+    Ok((input, outcome))
 }
 
 /// What an output repository holds at the tip of a branch, or at a revision.
@@ -156,10 +199,57 @@ pub fn held(root: &Path, repo: &str, branch: &str, path: Option<&str>, revision:
     }
 }
 
-fn both(before: &dyn Side, after: &dyn Side, base: report::Side, timings: &mut Timings) -> (Input, Outcome) {
-    let outcome = timings.step("compare", || units::compare(before, after));
+fn both(
+    root: &Path,
+    args: &DiffArgs,
+    sides: (&dyn Side, &dyn Side),
+    fleet: &Rendering<'_>,
+    base: report::Side,
+    timings: &mut Timings,
+) -> Result<(Input, Outcome)> {
+    with(root, args, sides, fleet, &Kinds::default(), base, timings)
+}
+
+/// Compares two sides, with what is known of their kinds.
+fn with(
+    root: &Path,
+    args: &DiffArgs,
+    (before, after): (&dyn Side, &dyn Side),
+    fleet: &Rendering<'_>,
+    kinds: &Kinds,
+    base: report::Side,
+    timings: &mut Timings,
+) -> Result<(Input, Outcome)> {
+    let scratch = args.expand.then(Scratch::new).transpose()?;
+    let expander = scratch.as_ref().map(|scratch| {
+        let sides = [before.source(), after.source()].map(|source| source.map(|source| &source.charts));
+        let charts = Charts::new(scratch.path(), sides, args.charts.as_deref(), root, fleet.pinned());
+        let helm = Helm::find(args.helm.as_deref(), scratch.path())?;
+        Ok(Expander { helm, home: scratch.path(), charts })
+    });
+    let expander: Option<Expander<'_>> = expander.transpose()?;
+    let mut outcome = timings.step("compare", || units::compare(before, after, kinds, expander.as_ref()));
+    let mut input = Input { base, ..Input::default() };
+    if let Some(expander) = &expander {
+        let found = std::mem::take(&mut outcome.releases);
+        let (expanded, incomplete, notes) = timings.step("helm", || expander.expand(before, after, found, kinds));
+        for one in expanded {
+            let units: Vec<(u32, &crate::diff::Naming)> =
+                one.members.iter().map(|member| (member.number, &member.naming)).collect();
+            if !one.changes.is_empty() {
+                let were_same = one.members.iter().filter(|member| member.same).count();
+                outcome.same = outcome.same.saturating_sub(were_same);
+            }
+            outcome.folder.take_alike(&units, one.changes);
+        }
+        input.incomplete.extend(incomplete);
+        input.notes.extend(notes);
+    }
     let (connections, incomplete) = timings.step("network", || network::changes(before, after, &outcome));
-    (Input { base, connections, incomplete, ..Input::default() }, outcome)
+    input.connections = connections;
+    input.incomplete.extend(incomplete);
+    input.incomplete.append(&mut outcome.doubts);
+    Ok((input, outcome))
 }
 
 /// Units that go although nobody retired them: the render will refuse it.

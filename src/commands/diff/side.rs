@@ -12,6 +12,7 @@ use crate::output::Held;
 use crate::plan::names::cluster_of;
 use crate::plan::{ClusterPlan, Plan};
 use crate::render::{Before, FileContent, Job, Made, RenderedUnit, Templates};
+use crate::source::Source;
 use crate::yaml::{self, Limits};
 
 /// One side of a comparison.
@@ -34,6 +35,10 @@ pub trait Side: Sync {
     fn part(&self, path: &str) -> Result<Option<RenderedUnit>, Vec<Finding>>;
     /// The plan and the cluster of a name, where they are known.
     fn cluster(&self, name: &str) -> Option<(&Plan<'_>, &ClusterPlan<'_>)>;
+    /// The fleet's files, where it is a fleet.
+    fn source(&self) -> Option<&Source> {
+        None
+    }
 }
 
 /// A fleet, rendered when it is asked for.
@@ -58,6 +63,17 @@ impl<'a> Rendering<'a> {
         let same = templates.filter(|templates| templates.digest() == prepared.templates.digest());
         let rest = fleet::rest(&loaded.source);
         Self { loaded, plan, jobs, templates: same.unwrap_or(&prepared.templates), rest }
+    }
+
+    /// Names of the clusters.
+    pub fn clusters(&self) -> Vec<&'a str> {
+        self.plan.clusters.iter().map(|cluster| cluster.cluster.name.as_str()).collect()
+    }
+
+    /// The versions that stand behind the digests to which charts are pinned.
+    pub fn pinned(&self) -> BTreeMap<String, String> {
+        let digests = &self.plan.fleet.install.charts.digests;
+        digests.values().flatten().map(|(version, digest)| (digest.to_string(), version.to_string())).collect()
     }
 
     /// The templates.
@@ -94,6 +110,10 @@ impl Side for Rendering<'_> {
     fn cluster(&self, name: &str) -> Option<(&Plan<'_>, &ClusterPlan<'_>)> {
         let cluster = self.plan.clusters.iter().find(|cluster| cluster.cluster.name.as_str() == name)?;
         Some((self.plan, cluster))
+    }
+
+    fn source(&self) -> Option<&Source> {
+        Some(&self.loaded.source)
     }
 }
 

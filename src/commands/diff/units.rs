@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::access;
+use super::expand::{Expander, Releases};
 use super::side::{Side, naming};
 use crate::check::network::documents;
-use crate::diff::{self, Folder, Kinds, Lone, Moved, Naming, UnitChange, tenant_id};
+use crate::diff::{self, Comparison, Folder, Kinds, Lone, Moved, Naming, UnitChange, tenant_id};
 use crate::finding::Finding;
 use crate::manifest::Digest;
 use crate::render::RenderedUnit;
@@ -24,6 +26,10 @@ pub struct Outcome {
     pub same: usize,
     /// Units whose network differs: their path, and what tells the same difference from another.
     pub network: BTreeMap<String, Digest>,
+    /// Releases that change, where they are to be expanded.
+    pub releases: Releases,
+    /// What cannot be told of who may read which Secret.
+    pub doubts: Vec<String>,
     /// What is wrong with a side before.
     pub before: Vec<Finding>,
     /// What is wrong with a side after.
@@ -47,39 +53,53 @@ struct Single {
     objects: usize,
 }
 
-/// Compares two sides.
-pub fn compare(before: &dyn Side, after: &dyn Side) -> Outcome {
-    let kinds = Kinds::default();
+/// What a comparison looks at.
+struct Look<'a> {
+    before: &'a dyn Side,
+    after: &'a dyn Side,
+    kinds: &'a Kinds,
+    expander: Option<&'a Expander<'a>>,
+}
+
+/// Compares two sides. With an `expander`, what Helm makes of the releases that change as well.
+pub fn compare(before: &dyn Side, after: &dyn Side, kinds: &Kinds, expander: Option<&Expander<'_>>) -> Outcome {
+    let look = Look { before, after, kinds, expander };
     let mut paths: Vec<&str> = before.paths().into_iter().chain(after.paths()).collect();
     paths.sort_unstable();
     paths.dedup();
-    let look = |mut part: Part, (number, path): (usize, &&str)| {
-        one(before, after, u32::try_from(number).unwrap_or(u32::MAX), path, &kinds, &mut part);
+    let take = |mut part: Part, (number, path): (usize, &&str)| {
+        one(&look, u32::try_from(number).unwrap_or(u32::MAX), path, &mut part);
         part
     };
     let join = |mut one: Part, other: Part| {
         one.outcome.folder = std::mem::take(&mut one.outcome.folder).join(other.outcome.folder);
+        one.outcome.releases = std::mem::take(&mut one.outcome.releases).join(other.outcome.releases);
         one.outcome.common += other.outcome.common;
         one.outcome.same += other.outcome.same;
         one.outcome.network.extend(other.outcome.network);
+        one.outcome.doubts.extend(other.outcome.doubts);
         one.outcome.before.extend(other.outcome.before);
         one.outcome.after.extend(other.outcome.after);
         one.gone.extend(other.gone);
         one.come.extend(other.come);
         one
     };
-    let mut part = paths.par_iter().enumerate().fold(Part::default, look).reduce(Part::default, join);
-    singles(before, after, &kinds, &mut part);
+    let mut part = paths.par_iter().enumerate().fold(Part::default, take).reduce(Part::default, join);
+    singles(&look, &mut part);
     let mut outcome = part.outcome;
     outcome.units.sort();
+    outcome.doubts.sort();
     outcome.before.sort();
     outcome.after.sort();
     outcome
 }
 
-fn one(before: &dyn Side, after: &dyn Side, number: u32, path: &str, kinds: &Kinds, part: &mut Part) {
+fn one(look: &Look<'_>, number: u32, path: &str, part: &mut Part) {
+    let (before, after) = (look.before, look.after);
     let same_text = before.text(path).is_some_and(|text| after.text(path) == Some(text));
-    if same_text || before.inputs(path).is_some_and(|inputs| after.inputs(path) == Some(inputs)) {
+    let same = same_text || before.inputs(path).is_some_and(|inputs| after.inputs(path) == Some(inputs));
+    // Another chart makes other workloads of the same release.
+    if same && !look.expander.is_some_and(|expander| expander.charts.differ()) {
         part.outcome.common += 1;
         part.outcome.same += 1;
         return;
@@ -90,17 +110,30 @@ fn one(before: &dyn Side, after: &dyn Side, number: u32, path: &str, kinds: &Kin
         (Some(old), Some(new)) => {
             part.outcome.common += 1;
             let names = (naming(&old, tenant_id(&old)), naming(&new, tenant_id(&new)));
-            pair(number, (&old, &names.0), (&new, &names.1), kinds, &mut part.outcome);
+            pair(look, number, (&old, &names.0), (&new, &names.1), &mut part.outcome);
         }
         (Some(old), None) => {
-            network((Some(&old), None), &naming(&old, tenant_id(&old)), path, &mut part.outcome);
+            let names = naming(&old, tenant_id(&old));
+            network((Some(&old), None), &names, path, &mut part.outcome);
+            access(number, Some((&old, &names)), None, &mut part.outcome);
             part.gone.push(single(number, path, &old));
         }
         (None, Some(new)) => {
-            network((None, Some(&new)), &naming(&new, tenant_id(&new)), path, &mut part.outcome);
+            let names = naming(&new, tenant_id(&new));
+            network((None, Some(&new)), &names, path, &mut part.outcome);
+            access(number, None, Some((&new, &names)), &mut part.outcome);
             part.come.push(single(number, path, &new));
         }
         (None, None) => {}
+    }
+}
+
+/// Notes what the change does to who may read which Secret.
+fn access(number: u32, before: access::Half<'_>, after: access::Half<'_>, outcome: &mut Outcome) {
+    let (changes, doubts) = access::of_unit(before, after);
+    outcome.doubts.extend(doubts);
+    if let Some((_, naming)) = after.or(before) {
+        outcome.folder.take_access(number, naming, changes);
     }
 }
 
@@ -110,19 +143,39 @@ fn note(findings: &mut Vec<Finding>, found: Vec<Finding>) -> Option<RenderedUnit
 }
 
 fn pair(
+    look: &Look<'_>,
     number: u32,
     before: (&RenderedUnit, &Naming),
     after: (&RenderedUnit, &Naming),
-    kinds: &Kinds,
     outcome: &mut Outcome,
 ) {
-    let comparison = diff::compare(before, after, kinds);
-    if comparison.changes.is_empty() {
+    let mut comparison = diff::compare(before, after, look.kinds);
+    let same = comparison.changes.is_empty();
+    releases(look, number, before, after, &mut comparison, outcome);
+    if same {
         outcome.same += 1;
         return;
     }
+    access(number, Some(before), Some(after), outcome);
     network((Some(before.0), Some(after.0)), after.1, &after.0.path, outcome);
     outcome.folder.take(number, comparison);
+}
+
+/// Notes the releases that change, where they are expanded: then their workloads tell which pods restart, and not they.
+fn releases(
+    look: &Look<'_>,
+    number: u32,
+    before: (&RenderedUnit, &Naming),
+    after: (&RenderedUnit, &Naming),
+    comparison: &mut Comparison,
+    outcome: &mut Outcome,
+) {
+    let Some(expander) = look.expander else { return };
+    let found = expander.note(before, after, number, comparison.changes.is_empty());
+    if found.is_whole() {
+        comparison.changes.iter_mut().for_each(|change| change.is_expanded());
+    }
+    outcome.releases = std::mem::take(&mut outcome.releases).join(found);
 }
 
 /// Notes whether, and in which way, what matters to the network differs.
@@ -152,10 +205,12 @@ fn lone(one: &Single) -> Lone<'_> {
 }
 
 /// Units that only one side has: a tenant that moved is one, and compared with what it was.
-fn singles(before: &dyn Side, after: &dyn Side, kinds: &Kinds, part: &mut Part) {
+fn singles(look: &Look<'_>, part: &mut Part) {
     let (gone, come) = (std::mem::take(&mut part.gone), std::mem::take(&mut part.come));
     let (old, new): (Vec<Lone<'_>>, Vec<Lone<'_>>) = (gone.iter().map(lone).collect(), come.iter().map(lone).collect());
     let moves = diff::joined(&old, &new);
+    let moved = moves.iter().flat_map(|(i, j, _)| [gone[*i].number, come[*j].number]).collect();
+    part.outcome.folder.forget_access(&moved);
     for (i, j, action) in &moves {
         let (from, to) = (&gone[*i], &come[*j]);
         part.outcome.units.push(UnitChange {
@@ -165,9 +220,12 @@ fn singles(before: &dyn Side, after: &dyn Side, kinds: &Kinds, part: &mut Part) 
             from: Some(from.path.clone()),
             objects: to.objects,
         });
-        if let (Ok(Some(old)), Ok(Some(new))) = (before.unit(&from.path), after.unit(&to.path)) {
+        if let (Ok(Some(old)), Ok(Some(new))) = (look.before.unit(&from.path), look.after.unit(&to.path)) {
             let names = (naming(&old, from.id.clone()), naming(&new, to.id.clone()));
-            let comparison = diff::compare((&old, &names.0), (&new, &names.1), kinds);
+            let mut comparison = diff::compare((&old, &names.0), (&new, &names.1), look.kinds);
+            access(to.number, Some((&old, &names.0)), Some((&new, &names.1)), &mut part.outcome);
+            let sides = ((&old, &names.0), (&new, &names.1));
+            releases(look, to.number, sides.0, sides.1, &mut comparison, &mut part.outcome);
             part.outcome.folder.take(to.number, comparison);
         }
     }

@@ -2,6 +2,7 @@
 
 mod decided;
 mod serve;
+mod trust;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -37,6 +38,7 @@ pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
 fn check(screen: &Screen, args: &DriftArgs) -> Result<u8> {
     let start = now()?;
     let tree = Tree::open(screen, args)?;
+    trust::check(&tree, args)?;
     let options = options(args, &tree)?;
     let bar = screen.progress("checking");
     let live = match &args.live {

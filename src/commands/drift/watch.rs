@@ -1,7 +1,7 @@
 //! `drift --watch`: joins Git, the cluster, the server and the writer, and ends when told.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -36,7 +36,8 @@ pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
         return Err(error.hint(format!("drop -o, and read http://{}/report.json", args.watch.listen)));
     }
     telemetry::log(args.watch.log_format, screen.global().verbose > 0, screen.global().quiet)?;
-    let committed = Arc::new(Followed { screen: Screen::new(screen.global()), args: args.clone() });
+    let committed =
+        Arc::new(Followed { screen: Screen::new(screen.global()), args: args.clone(), trusted: Mutex::default() });
     runtime()?.block_on(go(args, committed))?;
     Ok(exit::OK)
 }
@@ -139,17 +140,30 @@ fn identity() -> String {
 struct Followed {
     screen: Screen,
     args: DriftArgs,
+    /// The revision that was trusted last: it is not looked into again.
+    trusted: Mutex<Option<String>>,
 }
 
 impl Followed {
     fn place(&self) -> Result<PathBuf> {
         Ok(Tree::open(&self.screen, &self.args)?.place)
     }
+
+    /// Refuses a revision that is not to be trusted: what was good last stays.
+    fn trust(&self, tree: &Tree) -> Result<()> {
+        let mut trusted = self.trusted.lock().unwrap_or_else(PoisonError::into_inner);
+        if trusted.is_none() || *trusted != tree.revision {
+            super::trust::check(tree, &self.args)?;
+            trusted.clone_from(&tree.revision);
+        }
+        Ok(())
+    }
 }
 
 impl Upstream for Followed {
     fn look(&self) -> Result<Committed> {
         let tree = Tree::open(&self.screen, &self.args)?;
+        self.trust(&tree)?;
         let exemptions = options(&self.args, &tree)?.exemptions;
         let applier = tree.source(&self.args).applier;
         let revision = match (&tree.revision, &self.args.tree) {

@@ -117,4 +117,18 @@ mod tests {
         let left: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left.len(), 3, "{left:?}");
     }
+
+    #[test]
+    fn what_was_replaced_is_put_back_when_a_later_file_cannot_take_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("a"), "1").unwrap();
+        // The last is ready and cannot be removed any more: somebody else was faster.
+        let changes = [change("a", Some("1"), Some("2")), change("new", None, Some("x")), change("gone", None, None)];
+        let error = all(root, &changes).unwrap_err();
+        assert!(error.to_string().contains("cannot write gone"), "{error}");
+        assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "1");
+        let left: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["a"], "neither the new file nor a draft stays");
+    }
 }

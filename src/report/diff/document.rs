@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::diff::{self, Action, Area, Direction, Flow, Folded, Moved, Sort, UnitChange};
+use crate::access::Act;
+use crate::diff::{
+    self, AccessAction, Action, Area, Changes, Direction, Flow, Folded, FoldedAccess, Moved, Sort, UnitChange, UnitRef,
+};
 use crate::drift::change::Severity;
 use crate::manifest::ObjectId;
 
 /// The report of `diff`, version `tenantry.io/v1`. Fields may be added within a version; none changes its meaning.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     /// `tenantry.io/v1`.
@@ -30,6 +34,8 @@ pub struct Document {
     pub units: Vec<UnitChange>,
     /// Everything that changes inside of units, the worst first.
     pub changes: Vec<Entry>,
+    /// Who may read or change which Secret by RBAC.
+    pub access: Vec<Access>,
     /// Who may talk to whom.
     pub connections: Connections,
     /// What could not be told, and why.
@@ -39,7 +45,7 @@ pub struct Document {
 }
 
 /// What came of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing differs.
@@ -51,10 +57,10 @@ pub enum Verdict {
 }
 
 /// One side.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Side {
-    /// `fleet` or `output`.
+    /// `fleet`, `output` (a rendered repository) or `live` (a dump of a cluster).
     pub what: &'static str,
     /// How it was named: `origin/main`, `files as they are`.
     pub name: String,
@@ -64,7 +70,7 @@ pub struct Side {
 }
 
 /// What a change amounts to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Units.
@@ -77,6 +83,10 @@ pub struct Counts {
     pub closes: usize,
     /// Units whose pods restart, as far as the manifests tell.
     pub restarts: usize,
+    /// Access to Secrets that comes, counted a unit.
+    pub access_added: usize,
+    /// Access to Secrets that goes.
+    pub access_removed: usize,
     /// Tenants in which something changes, comes or goes.
     pub tenants: BTreeSet<String>,
     /// Clusters whose control plane changes.
@@ -84,7 +94,7 @@ pub struct Counts {
 }
 
 /// Numbers of units.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Units {
     /// On both sides.
@@ -100,7 +110,7 @@ pub struct Units {
 }
 
 /// One change and everything that it happens to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// The heading that it stands under.
@@ -122,6 +132,9 @@ pub struct Entry {
     pub renamed_to: Option<ObjectId>,
     /// The field; empty for the object as a whole.
     pub path: String,
+    /// The chart that Helm makes the object from; absent for what stands in the tree itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
     /// What it does.
     pub effect: String,
     /// The value before, masked and shortened.
@@ -138,8 +151,38 @@ pub struct Entry {
     pub control_planes: Vec<String>,
 }
 
+/// Access to Secrets that comes or goes, and everything that it happens to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Whether it comes or goes.
+    pub action: AccessAction,
+    /// What it is: to read or change Secrets, or to become somebody who may.
+    pub act: Act,
+    /// Who: an account as `namespace/name`, `group NAME`, `user NAME`, `every account of NAMESPACE`.
+    pub subject: String,
+    /// The namespace; absent for every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The Secrets, or the accounts that are acted as; empty for every one.
+    pub names: Vec<String>,
+    /// What it amounts to, in words.
+    pub what: String,
+    /// By which rights: `get secrets`.
+    pub rights: String,
+    /// Why they amount to it, where that is not plain.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub why: &'static str,
+    /// To how many units it happens.
+    pub count: usize,
+    /// The tenants.
+    pub tenants: Vec<String>,
+    /// The clusters whose control plane it is.
+    pub control_planes: Vec<String>,
+}
+
 /// Who may talk to whom, before and after.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connections {
     /// Pairs between which other traffic may flow than before.
@@ -161,7 +204,7 @@ pub struct Input {
     /// Units that come, go or move.
     pub units: Vec<UnitChange>,
     /// The changes.
-    pub changes: Vec<Folded>,
+    pub changes: Changes,
     /// Who may talk to whom.
     pub connections: Connections,
     /// What could not be told.
@@ -175,7 +218,8 @@ impl Document {
     pub fn new(input: Input, tool_version: &str) -> Self {
         let Input { base, head, common, units, changes, connections, incomplete, notes } = input;
         let counts = counts(common, &units, &changes);
-        let nothing = units.is_empty() && changes.is_empty() && connections.changes.is_empty();
+        let Changes { fields, access } = changes;
+        let nothing = units.is_empty() && fields.is_empty() && access.is_empty() && connections.changes.is_empty();
         let verdict = match () {
             () if !incomplete.is_empty() => Verdict::Incomplete,
             () if nothing => Verdict::Same,
@@ -190,7 +234,8 @@ impl Document {
             head,
             counts,
             units,
-            changes: changes.into_iter().map(entry).collect(),
+            changes: fields.into_iter().map(entry).collect(),
+            access: access.into_iter().map(access_of).collect(),
             connections,
             incomplete,
             notes,
@@ -198,8 +243,11 @@ impl Document {
     }
 }
 
-fn counts(common: (usize, usize), units: &[UnitChange], changes: &[Folded]) -> Counts {
-    let summary = diff::summary(changes);
+fn counts(common: (usize, usize), units: &[UnitChange], changes: &Changes) -> Counts {
+    let summary = diff::summary(&changes.fields);
+    let access = |action: AccessAction| -> usize {
+        changes.access.iter().filter(|one| one.change.action == action).map(|one| one.units.len()).sum()
+    };
     let of = |action: &dyn Fn(Moved) -> bool| units.iter().filter(|unit| action(unit.action)).count();
     let mut counts = Counts {
         units: Units {
@@ -213,6 +261,8 @@ fn counts(common: (usize, usize), units: &[UnitChange], changes: &[Folded]) -> C
         opens: summary.opens,
         closes: summary.closes,
         restarts: summary.restarts.len(),
+        access_added: access(AccessAction::Added),
+        access_removed: access(AccessAction::Removed),
         ..Counts::default()
     };
     for unit in units {
@@ -222,7 +272,8 @@ fn counts(common: (usize, usize), units: &[UnitChange], changes: &[Folded]) -> C
         }
         note(&mut counts, unit.tenant.as_deref(), crate::plan::names::cluster_of(&unit.path));
     }
-    for unit in changes.iter().flat_map(|one| &one.units) {
+    let units = changes.fields.iter().map(|one| &one.units).chain(changes.access.iter().map(|one| &one.units));
+    for unit in units.flatten() {
         note(&mut counts, unit.tenant.as_deref(), &unit.cluster);
     }
     counts
@@ -241,8 +292,7 @@ fn note(counts: &mut Counts, tenant: Option<&str>, cluster: &str) {
 
 fn entry(folded: Folded) -> Entry {
     let Folded { change, units } = folded;
-    let control_planes: BTreeSet<String> =
-        units.iter().filter(|unit| unit.tenant.is_none()).map(|unit| unit.cluster.clone()).collect();
+    let (count, (tenants, control_planes)) = (units.len(), whose(units));
     Entry {
         sort: Sort::of(&change),
         action: change.action,
@@ -253,11 +303,37 @@ fn entry(folded: Folded) -> Entry {
         object: change.object,
         renamed_to: change.renamed_to,
         path: change.path,
+        made_by: change.made_by,
         effect: change.effect,
         before: change.before,
         after: change.after,
-        count: units.len(),
-        tenants: units.into_iter().filter_map(|unit| unit.tenant).collect(),
-        control_planes: control_planes.into_iter().collect(),
+        count,
+        tenants,
+        control_planes,
     }
+}
+
+fn access_of(folded: FoldedAccess) -> Access {
+    let FoldedAccess { change, units } = folded;
+    let (count, (tenants, control_planes)) = (units.len(), whose(units));
+    Access {
+        what: change.what(),
+        action: change.action,
+        act: change.act,
+        subject: change.subject,
+        namespace: change.namespace,
+        names: change.names,
+        rights: change.rights,
+        why: change.why,
+        count,
+        tenants,
+        control_planes,
+    }
+}
+
+/// The tenants, and the clusters whose control plane it is.
+fn whose(units: Vec<UnitRef>) -> (Vec<String>, Vec<String>) {
+    let planes: BTreeSet<String> =
+        units.iter().filter(|unit| unit.tenant.is_none()).map(|unit| unit.cluster.clone()).collect();
+    (units.into_iter().filter_map(|unit| unit.tenant).collect(), planes.into_iter().collect())
 }

@@ -3,7 +3,7 @@
 use tera::Context;
 
 use super::document::Document;
-use super::text::{flow, heading_of, headline, side, subject, unit, where_of};
+use super::text::{access, flow, heading_of, headline, side, subject, unit, where_of, whose};
 use crate::diff::Sort;
 use crate::report::html::{page, style};
 use crate::secrets::leak;
@@ -37,6 +37,11 @@ pub fn html(document: &Document) -> String {
     context.insert("tenants", &document.counts.tenants);
     context.insert("planes", &document.counts.control_planes);
     context.insert("units", &document.units.iter().map(unit).collect::<Vec<_>>());
+    let accesses = document.access.iter().map(|one| {
+        let who = whose(&one.tenants, &one.control_planes, usize::MAX);
+        serde_json::json!({ "line": leak::mask(&access(one)), "who": leak::mask(&who) })
+    });
+    context.insert("accesses", &accesses.collect::<Vec<_>>());
     context.insert("flows", &document.connections.changes.iter().map(flow).collect::<Vec<_>>());
     context.insert("incomplete", &document.incomplete);
     context.insert("notes", &document.notes);

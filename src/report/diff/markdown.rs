@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::document::{Document, Entry, Verdict};
-use super::text::{flow, heading_of, headline, side, some, subject, unit, where_of};
-use crate::diff::{Direction, Moved, Sort};
+use super::text::{access, flow, heading_of, headline, side, some, subject, unit, where_of, whose};
+use crate::diff::{AccessAction, Direction, Moved, Sort};
 use crate::report::markdown::{MOST, code, escape};
 use crate::report::order::{counted, cut};
 use crate::secrets::leak;
@@ -42,9 +42,19 @@ pub fn markdown(document: &Document) -> String {
         |sort: Sort| -> Vec<String> { document.changes.iter().filter(|entry| entry.sort == sort).map(item).collect() };
     page.section(&title("🗑️", Sort::Deletes), entries(Sort::Deletes));
     page.section(&title("🔓", Sort::Opens), entries(Sort::Opens));
+    let accesses = |wanted: AccessAction| -> Vec<String> {
+        let some = document.access.iter().filter(|one| one.action == wanted);
+        some.map(|one| {
+            let who = whose(&one.tenants, &one.control_planes, NAMES);
+            format!("- {}<br>{}\n", code(&cut(&access(one), LINE)), escape(&cut(&who, LINE)))
+        })
+        .collect()
+    };
+    page.section("🔑 Access to Secrets given", accesses(AccessAction::Added));
     let flows = document.connections.changes.iter().map(|one| format!("- {}\n", code(&cut(&flow(one), LINE))));
     page.section("Connections", flows.collect());
     page.section(&title("🔒", Sort::Closes), entries(Sort::Closes));
+    page.section("Access to Secrets taken", accesses(AccessAction::Removed));
     page.section("Units that come", units(&|action| action == Moved::Added));
     page.section(&title("🔁", Sort::Restarts), entries(Sort::Restarts));
     page.section(&title("", Sort::Other), entries(Sort::Other));
@@ -53,7 +63,9 @@ pub fn markdown(document: &Document) -> String {
 }
 
 fn sign(document: &Document) -> &'static str {
-    let bad = document.counts.deleted > 0 || document.changes.iter().any(|entry| entry.direction == Direction::Opens);
+    let bad = document.counts.deleted > 0
+        || document.counts.access_added > 0
+        || document.changes.iter().any(|entry| entry.direction == Direction::Opens);
     match document.verdict {
         Verdict::Same => "✅",
         Verdict::Incomplete => "❓",
@@ -128,7 +140,7 @@ impl Page {
 mod tests {
     use super::super::document::{Input, Side};
     use super::*;
-    use crate::diff::{Action, Area, Change, Folded, UnitChange, UnitRef};
+    use crate::diff::{Action, Area, Change, Changes, Folded, UnitChange, UnitRef};
     use crate::drift::change::Severity;
     use crate::manifest::ObjectId;
 
@@ -146,6 +158,7 @@ mod tests {
             before: Some("é`".repeat(200)),
             after: Some("x".repeat(200)),
             full: None,
+            made_by: None,
         }
     }
 
@@ -157,6 +170,7 @@ mod tests {
         };
         let mut changes: Vec<Folded> = (0..count).map(folded).collect();
         changes.sort_by_key(|one| Sort::of(&one.change));
+        let changes = Changes { fields: changes, access: Vec::new() };
         let goes = |number: usize| UnitChange {
             action: Moved::Removed,
             tenant: Some(format!("gone{number}")),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Document, Entry, Side, Verdict};
-use crate::diff::{Flow, FlowChange, Moved, Sort, UnitChange};
+use super::document::{Access, Document, Entry, Side, Verdict};
+use crate::diff::{AccessAction, Flow, FlowChange, Moved, Sort, UnitChange};
 use crate::report::order::counted;
 use crate::report::{Detail, Style};
 use crate::secrets::leak;
@@ -22,7 +22,9 @@ pub fn headline(document: &Document) -> String {
     let said = [
         (counts.deleted, "deletes", counted(counts.deleted, "object")),
         (counts.opens, "opens in", counted(counts.opens, "place")),
+        (counts.access_added, "gives access to Secrets in", counted(counts.access_added, "place")),
         (counts.closes, "closes in", counted(counts.closes, "place")),
+        (counts.access_removed, "takes access to Secrets in", counted(counts.access_removed, "place")),
         (counts.restarts, "may restart pods of", counted(counts.restarts, "unit")),
     ];
     let mut parts: Vec<String> =
@@ -65,6 +67,11 @@ pub fn text(document: &Document, style: Style, detail: Detail) -> String {
         let _ = writeln!(out, "not told: {reason}");
     }
     units(&mut out, document, &paint, most);
+    heading(&mut out, "access to Secrets", document.access.len(), &paint);
+    for one in document.access.iter().take(most) {
+        let _ = writeln!(out, "  {}\n      {}", access(one), whose(&one.tenants, &one.control_planes, NAMES));
+    }
+    left(&mut out, document.access.len(), most);
     connections(&mut out, document, &paint, most);
     for sort in [Sort::Deletes, Sort::Opens, Sort::Closes, Sort::Restarts, Sort::Other] {
         let entries: Vec<&Entry> = document.changes.iter().filter(|entry| entry.sort == sort).collect();
@@ -140,6 +147,16 @@ fn connections(out: &mut String, document: &Document, paint: &Paint, most: usize
     }
 }
 
+/// Access that comes or goes, in one line.
+pub(super) fn access(access: &Access) -> String {
+    let (sign, may) = match access.action {
+        AccessAction::Added => ("+", "can"),
+        AccessAction::Removed => ("-", "could"),
+    };
+    let why = if access.why.is_empty() { String::new() } else { format!(": {}", access.why) };
+    format!("{sign} {} {may} {} ({}{why})", access.subject, access.what, access.rights)
+}
+
 /// One pair of ends.
 pub(super) fn flow(flow: &Flow) -> String {
     let nothing = "nothing";
@@ -178,19 +195,28 @@ pub(super) fn subject(entry: &Entry) -> String {
     }
 }
 
-/// Whom it happens to: `50 tenants: a, b, c and 47 more`.
+/// Whom it happens to: `50 tenants: a, b, c and 47 more`, and what makes the object.
 pub(super) fn where_of(entry: &Entry, names: usize) -> String {
+    let whose = whose(&entry.tenants, &entry.control_planes, names);
+    match &entry.made_by {
+        Some(chart) => format!("{whose}; made by Helm from {chart}"),
+        None => whose,
+    }
+}
+
+/// `50 tenants: a, b, c and 47 more`.
+pub(super) fn whose(tenants: &[String], control_planes: &[String], names: usize) -> String {
     let of = |word: &str, list: &[String]| match list {
         [] => None,
         [one] => Some(format!("{word} {one}")),
         list => Some(format!("{}: {}", counted(list.len(), word), some(list.iter().map(String::as_str), names))),
     };
-    let both = [of("tenant", &entry.tenants), of("control plane", &entry.control_planes)];
+    let both = [of("tenant", tenants), of("control plane", control_planes)];
     both.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// Some of a list, and how many more there are.
-pub(super) fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
+pub fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
     let count = names.len();
     let mut list: Vec<&str> = names.take(most).collect();
     let more = format!("{} more", count - list.len());

@@ -179,6 +179,8 @@ pub struct Fact {
     pub facts: Vec<String>,
     /// Why the claim does not hold.
     pub faults: Vec<String>,
+    /// What could not be told, so that the claim is not proved.
+    pub gaps: Vec<String>,
     /// What is taken for granted.
     pub assumptions: Vec<String>,
 }
@@ -225,6 +227,7 @@ fn claim(row: &ClaimRow, input: &Input) -> Claim {
     let checks: Vec<&Checked> = input.checks.iter().filter(|one| row.checks.iter().any(|id| id == one.check)).collect();
     let facts: Vec<&Fact> = input.facts.iter().filter(|fact| fact.claim == row.id).collect();
     let mut reasons: Vec<String> = facts.iter().flat_map(|fact| fact.faults.iter().cloned()).collect();
+    reasons.extend(facts.iter().flat_map(|fact| fact.gaps.iter().cloned()));
     for one in checks.iter().filter(|one| one.verdict != "passed") {
         let why = one.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         reasons.push(format!("check {}: {}{why}", one.check, one.verdict));
@@ -233,7 +236,8 @@ fn claim(row: &ClaimRow, input: &Input) -> Claim {
         reasons.extend(own.map(|found| crate::secrets::leak::mask(&found.message)));
     }
     let failed = facts.iter().any(|fact| !fact.faults.is_empty()) || checks.iter().any(|one| one.verdict == "failed");
-    let unknown = checks.iter().any(|one| one.verdict == "not-checked") || (checks.is_empty() && facts.is_empty());
+    let gaps = facts.iter().any(|fact| !fact.gaps.is_empty()) || checks.iter().any(|one| one.verdict == "not-checked");
+    let unknown = gaps || (checks.is_empty() && facts.is_empty());
     if checks.is_empty() && facts.is_empty() {
         reasons.push("nothing was refused, and nothing that proves it ran".to_owned());
     }
@@ -295,5 +299,7 @@ mod tests {
         let fact = |faults: Vec<String>| vec![Fact { claim: "rotation", faults, ..Fact::default() }];
         assert_eq!(of(vec![], fact(vec![])).1, Judged::Proved);
         assert_eq!(of(vec![], fact(vec!["x".into()])).1, Judged::Failed);
+        let gap = vec![Fact { claim: "rotation", gaps: vec!["x".into()], ..Fact::default() }];
+        assert_eq!(of(vec![], gap).1, Judged::NotChecked);
     }
 }
