@@ -79,9 +79,9 @@ impl Finding {
             },
             None => format!("file: {}", self.location.as_ref().map_or("", |place| place.file.as_str())),
         };
-        let path = dotted(self.path.as_deref().unwrap_or_default());
+        let path = self.path.as_deref().map(|path| format!(", path: {}", dotted(path))).unwrap_or_default();
         let hint = self.hint.unwrap_or_default();
-        self.hint = Some(format!("{hint}; if it is none, exempt it ({place}, path: {path}) in {FILE}"));
+        self.hint = Some(format!("{hint}; if it is none, exempt it ({place}{path}) in {FILE}"));
         self
     }
 }
