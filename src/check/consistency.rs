@@ -107,7 +107,7 @@ fn own(input: &Input<'_>, blocks: &[Block<'_>]) -> Vec<Finding> {
                 }
                 let name = &cluster.name;
                 let message = format!(
-                    "the addresses {} of tenant {} hold those of {what} of cluster {name}",
+                    "the addresses {} of tenant {} overlap those of {what} of cluster {name}",
                     block.net, block.slug
                 );
                 let at = config::locate(input.source, "install.yaml", &format!("/clusters/{index}/{field}/{entry}"));

@@ -1,5 +1,7 @@
 //! What manifests provide and what they name, read where they lie: nothing is copied, however many tenants there are.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::table::{CLUSTER_KINDS, Form, fields};
@@ -31,7 +33,7 @@ impl std::fmt::Display for Target<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Manifest<'a> {
     root: &'a Value,
-    values: &'a [Value],
+    values: &'a [Arc<Value>],
     /// Name of the file in its unit.
     pub file: &'a str,
     /// Name of the template; none for what is shipped as it is.
@@ -137,7 +139,7 @@ impl<'a> Manifest<'a> {
     /// The value that stands there.
     fn filled(&self, value: &'a Value) -> &'a Value {
         let index = value.as_str().and_then(hole);
-        index.map_or(value, |index| self.values.get(index).unwrap_or(&Value::Null))
+        index.map_or(value, |index| self.values.get(index).map_or(&Value::Null, Arc::as_ref))
     }
 }
 
