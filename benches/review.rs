@@ -84,7 +84,8 @@ fn history(root: &Path, commits: usize, files: usize) {
 
 /// The history as a stream: the first commit has every file, each other one changes three.
 fn import(root: &Path, commits: usize, files: usize) {
-    let mut import = Command::new("git").arg("-C").arg(root).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut import =
+        Command::new("git").arg("-C").arg(root).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut out = std::io::BufWriter::new(import.stdin.take().unwrap());
     let tenant = |number: usize, state: &str| {
         format!(
@@ -95,15 +96,16 @@ fn import(root: &Path, commits: usize, files: usize) {
     let states = ["active", "suspended"];
     for commit in 0..commits {
         let message = format!("change {commit}");
-        write!(out, "commit refs/heads/main\ncommitter Ada <ada@example.com> {} +0000\n", 1_700_000_000 + commit * 60).unwrap();
-        write!(out, "data {}\n{message}\n", message.len()).unwrap();
+        writeln!(out, "commit refs/heads/main\ncommitter Ada <ada@example.com> {} +0000", 1_700_000_000 + commit * 60)
+            .unwrap();
+        writeln!(out, "data {}\n{message}", message.len()).unwrap();
         let touched: Vec<usize> = match commit {
             0 => (0..files).collect(),
             _ => (0..3).map(|part| (commit * 7 + part * 3_331) % files).collect(),
         };
         for number in touched {
             let text = tenant(number, states[commit % 2]);
-            write!(out, "M 100644 inline tenants/t{number:05}.yaml\ndata {}\n{text}\n", text.len()).unwrap();
+            writeln!(out, "M 100644 inline tenants/t{number:05}.yaml\ndata {}\n{text}", text.len()).unwrap();
         }
         writeln!(out).unwrap();
     }
