@@ -121,6 +121,9 @@ impl Verified {
     }
 }
 
+/// Of each check, the tenants with errors that somebody answers for; `None` for what is no tenant's.
+pub type Exempted = BTreeMap<&'static str, BTreeSet<Option<String>>>;
+
 /// Everything that the checks had to say, and the units that it is about. Only [`run`] makes one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

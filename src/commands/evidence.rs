@@ -11,6 +11,7 @@ use super::check::whole;
 use super::diff::base::Home;
 use super::diff::held;
 use super::fleet::{self, Checked, Loaded};
+use super::origin::today;
 use super::screen::Screen;
 use super::timings::Timings;
 use crate::check::{self, Kept};
@@ -53,7 +54,7 @@ pub fn run(screen: &Screen, args: &EvidenceArgs) -> Result<u8> {
         return Err(error.hint("`tenantry check` says what is wrong, line by line"));
     };
     let proofs = timings.step("proofs", || proofs(&loaded, &plan));
-    let today = args.now.unwrap_or_else(super::origin::today);
+    let today = args.now.unwrap_or_else(today);
     let facts = vec![
         network(&proofs),
         capacity(&proofs, &plan),
@@ -334,7 +335,7 @@ fn exempted(entry: &Exemption, cluster: String, today: Date) -> Exempted {
 /// Drift that somebody answers for, from the exemptions of an output repository.
 fn exemptions(root: &Path, repo: &str, args: &EvidenceArgs) -> Result<Vec<Exempted>> {
     let held = held(root, repo, &args.branch, args.path.as_deref(), None)?;
-    let today = args.now.unwrap_or_else(super::origin::today);
+    let today = args.now.unwrap_or_else(today);
     let mut found = Vec::new();
     for (path, file) in &held.others {
         let mut parts = path.split('/');
