@@ -110,6 +110,9 @@ impl Verified {
     }
 }
 
+/// Checks of which somebody answers for errors, and of which tenants; none stands for what is no tenant's.
+pub type Exempted = BTreeMap<&'static str, BTreeSet<Option<String>>>;
+
 /// Everything that the checks had to say, and the units that it is about. Only [`run`] makes one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

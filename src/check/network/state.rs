@@ -92,7 +92,8 @@ fn state(
 
 /// How a warning is kept; `None` for what is worse.
 fn warning(finding: &Finding) -> Option<Warning> {
-    let Finding { location, rule, severity, class, tenant, object, path, message, expected, found, hint } =
+    // What somebody answers for is decided in every run anew.
+    let Finding { location, rule, severity, class, tenant, object, path, message, expected, found, hint, exempted: _ } =
         finding.clone();
     let place = location.map(|at| (at.file, at.line, at.column, at.length));
     let is_warning = severity == Severity::Warning && class == Class::Check;
