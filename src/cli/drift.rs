@@ -39,6 +39,9 @@ pub struct DriftArgs {
     /// Kubeconfig file (else KUBECONFIG, else ~/.kube/config)
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// Folder with `token` and `ca.crt` of a ServiceAccount for `--context in-cluster`, if mounted elsewhere than usual
+    #[arg(long, value_name = "DIR", requires = "context", conflicts_with = "kubeconfig")]
+    pub service_account: Option<PathBuf>,
     /// Compare a saved dump instead of a cluster: what `kubectl get … -o yaml` printed
     #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["context", "kubeconfig", "timeout", "settle"])]
     pub live: Option<PathBuf>,

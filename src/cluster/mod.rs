@@ -6,6 +6,7 @@ pub mod announce;
 pub mod api;
 pub mod check;
 pub mod connect;
+pub mod decided;
 pub mod describe;
 pub mod discover;
 pub mod dump;

@@ -31,7 +31,12 @@ impl Checker {
                 *self.facts.checks.entry(result(set.overall())).or_default() += 1;
                 self.facts.durations.add((now - current.began).as_secs_f64());
             }
-            let document = Arc::new(self.document_of(&current.committed, &set, time));
+            let mut document = self.document_of(&current.committed, &set, time);
+            let (question, files) = (self.lines.fill(&mut document), Arc::clone(&current.committed.files));
+            let document = Arc::new(document);
+            if let Some(question) = question {
+                self.ask(files, question);
+            }
             self.count(&set);
             self.document = Some(Arc::clone(&document));
             self.is_dirty = false;
@@ -39,7 +44,8 @@ impl Checker {
                 let (change, object) = (transition.change, transition.object.to_string());
                 tracing::info!(?change, object, tenant = transition.tenant, effect = transition.effect, "drift");
             }
-            if took_over || !transitions.is_empty() {
+            let has_new_lines = std::mem::take(&mut self.has_new_lines);
+            if took_over || has_new_lines || !transitions.is_empty() {
                 // Nobody writes Events any more once the program ends.
                 let _ = self.outlets.news.send(News { transitions, document });
             }
@@ -60,7 +66,11 @@ impl Checker {
         let patience = self.api.limits().total_timeout;
         let ready = self.next.as_ref().is_some_and(|next| next.is_begun(now) || now - next.began > patience);
         if ready {
+            let before = self.revision().map(str::to_owned);
             self.current = self.next.take();
+            if self.revision() != before.as_deref() {
+                self.lines.forget();
+            }
             tracing::info!(revision = self.revision(), "the cluster is read");
         }
         ready

@@ -243,16 +243,38 @@ impl Folder {
             Error::environment(format!("cannot read the folder {}", self.root.display())).cause(error)
         };
         let paths = self.list().map_err(|reason| unreadable(&reason))?;
-        let mut digest = Sha256::new();
-        for path in paths {
-            let metadata = std::fs::metadata(self.root.join(&path)).map_err(|error| unreadable(&error))?;
-            let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let nanoseconds = modified.map_or(0, |time| time.as_nanos());
-            digest.update(format!("{path}\0{}\0{nanoseconds}\n", metadata.len()));
-        }
-        let hex = digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(hex)
+        digest_of(&self.root, paths).map_err(|error| unreadable(&error))
     }
+}
+
+/// A digest of what parts of a folder look like, as [`Folder::digest`]; parts are files and folders. What is not there
+/// counts as such.
+///
+/// # Errors
+/// What cannot be read.
+pub fn appearance(root: &Path, parts: &[&str]) -> std::io::Result<String> {
+    let mut paths = Vec::new();
+    for part in parts {
+        let path = root.join(part);
+        if path.is_dir() {
+            walk(&path, &format!("{part}/"), &mut paths)?;
+        } else if path.exists() {
+            paths.push((*part).to_owned());
+        }
+    }
+    paths.sort();
+    digest_of(root, paths)
+}
+
+fn digest_of(root: &Path, paths: Vec<String>) -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    for path in paths {
+        let metadata = std::fs::metadata(root.join(&path))?;
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let nanoseconds = modified.map_or(0, |time| time.as_nanos());
+        digest.update(format!("{path}\0{}\0{nanoseconds}\n", metadata.len()));
+    }
+    Ok(digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Files for Folder {

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::api::{Api, backoff};
 use super::check::CheckOptions;
+use super::decided::{Lines, Question};
 use super::follow::Shared;
 use super::generation::{Committed, Generation, Making, Prepared};
 use super::view::View;
-use crate::drift::desired::Earlier;
+use crate::drift::desired::{Earlier, Files};
 use crate::drift::track::{Tracker, Transition};
 use crate::error::{Error, Result};
 use crate::report::drift::{Document, Parts};
@@ -49,6 +50,14 @@ pub trait Upstream: Send + Sync + 'static {
     /// # Errors
     /// Why that cannot be told.
     fn follows(&self, newer: &str, older: &str) -> Result<bool>;
+
+    /// What the fleet looks like that the tree is rendered from; none where it is not at hand.
+    fn fleet(&self) -> Option<String> {
+        None
+    }
+
+    /// Looks for the lines of the fleet that decide what is asked.
+    fn decide(&self, _files: &dyn Files, _question: &mut Question) {}
 }
 
 /// How the check goes on.
@@ -101,6 +110,9 @@ pub struct Checker {
     pub(super) tracker: Tracker,
     pub(super) document: Option<Arc<Document>>,
     pub(super) facts: Facts,
+    pub(super) lines: Lines,
+    /// Whether lines were found that the newest report in the cluster lacks.
+    pub(super) has_new_lines: bool,
     /// Why Git cannot be followed, as long as that is so; why the cluster cannot be asked.
     pub(super) stuck: Option<String>,
     pub(super) unreachable: Option<String>,
@@ -121,9 +133,10 @@ pub struct Checker {
 
 /// What came of work in the background.
 pub(super) enum Done {
-    Looked(Instant, Result<Committed>),
+    Looked(Instant, Option<String>, Result<Committed>),
     Judged(Committed, Result<bool>),
     Prepared(Box<Result<Prepared>>),
+    Decided(Box<Question>),
 }
 
 /// Follows Git and the cluster until `stop` says so.
@@ -147,6 +160,8 @@ pub async fn watch(
         next: None,
         tracker: Tracker::default(),
         document: None,
+        lines: Lines::default(),
+        has_new_lines: false,
         stuck: None,
         unreachable: None,
         failures: 0,
@@ -190,7 +205,7 @@ impl Checker {
         let now = Instant::now();
         (self.looking, self.next_look) = (true, now + self.settings.poll);
         let (upstream, done) = (Arc::clone(&self.upstream), self.done.clone());
-        tokio::task::spawn_blocking(move || done.send(Done::Looked(now, upstream.look())));
+        tokio::task::spawn_blocking(move || done.send(Done::Looked(now, upstream.fleet(), upstream.look())));
     }
 
     fn ask_to_look(&mut self) {
@@ -200,15 +215,14 @@ impl Checker {
 
     fn take(&mut self, done: Done) {
         match done {
-            Done::Looked(at, Ok(committed)) => {
+            Done::Looked(at, fleet, committed) => {
                 self.looking = false;
                 self.looked.send_replace(at);
-                self.consider(committed);
-            }
-            Done::Looked(at, Err(error)) => {
-                self.looking = false;
-                self.looked.send_replace(at);
-                self.keep(&one_line(&error));
+                self.is_dirty |= self.lines.is_moved(fleet);
+                match committed {
+                    Ok(committed) => self.consider(committed),
+                    Err(error) => self.keep(&one_line(&error)),
+                }
             }
             Done::Judged(committed, Ok(true)) => self.prepare(committed),
             Done::Judged(committed, answer) => {
@@ -218,7 +232,21 @@ impl Checker {
                 self.keep(&format!("{asked} was rewritten: {new} does not follow what was checked before{why}"));
             }
             Done::Prepared(prepared) => self.take_prepared(*prepared),
+            Done::Decided(answer) => {
+                // What time passed meanwhile may have brought more to ask.
+                self.is_dirty = true;
+                self.has_new_lines |= self.lines.take(*answer);
+            }
         }
+    }
+
+    /// Has lines of the fleet looked for, on a thread of its own.
+    pub(super) fn ask(&self, files: Arc<dyn Files + Send + Sync>, mut question: Question) {
+        let (upstream, done) = (Arc::clone(&self.upstream), self.done.clone());
+        tokio::task::spawn_blocking(move || {
+            upstream.decide(files.as_ref(), &mut question);
+            done.send(Done::Decided(Box::new(question)))
+        });
     }
 
     /// Decides what to do about what Git has.

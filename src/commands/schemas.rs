@@ -112,7 +112,7 @@ fn from_file(path: &Path, import: &mut Import) -> Result<()> {
 
 fn from_cluster(args: &ImportArgs, import: &mut Import) -> Result<()> {
     let target = match args.context.as_deref() {
-        Some("in-cluster") => Target::InCluster,
+        Some("in-cluster") => Target::InCluster { account: None },
         _ => Target::Kubeconfig { file: args.kubeconfig.clone(), context: args.context.clone() },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

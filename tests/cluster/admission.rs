@@ -10,8 +10,7 @@ use tenantry::admission::{Case, USER, read_case};
 use tenantry::yaml::{self, Limits};
 
 use crate::harness::apply::{Applier, Tree, objects_of};
-use crate::harness::binaries::Version;
-use crate::harness::{Cluster, Settings, User, runtime};
+use crate::harness::{Cluster, User, runtime};
 
 /// What tries the cases unless they name somebody.
 const TRIED_BY: &str = "system:serviceaccount:flux-system:kustomize-controller";
@@ -63,16 +62,8 @@ fn refused_by(cluster: &Cluster, kubectl: &Path, home: &Path, case: &Case) -> Re
     }
 }
 
-#[test]
-fn every_case_has_the_verdict_of_a_real_api_server() {
-    let started = Cluster::start(Settings::new(Version::Newest)).and_then(|cluster| {
-        cluster.install_crds()?;
-        Ok((cluster, crate::tools::kubectl()?))
-    });
-    let (cluster, kubectl) = match started {
-        Ok(found) => found,
-        Err(not_run) => return not_run.report(),
-    };
+/// Every case has the verdict of a real API server. (The policies hold for the whole cluster, and stay.)
+pub fn every_case_has_the_verdict_of_a_real_api_server(cluster: &Cluster, kubectl: &Path) {
     let home = tempfile::tempdir().unwrap();
     let cases = cases();
     assert!(cases.len() > 60, "{} cases", cases.len());
@@ -92,13 +83,13 @@ fn every_case_has_the_verdict_of_a_real_api_server() {
     // A policy takes a moment until it is asked.
     let last = cases.iter().rev().find(|(_, case)| case.denied).unwrap();
     let start = Instant::now();
-    while refused_by(&cluster, &kubectl, home.path(), &last.1).unwrap().is_none() {
+    while refused_by(cluster, kubectl, home.path(), &last.1).unwrap().is_none() {
         assert!(start.elapsed() < Duration::from_secs(60), "the policies are never asked");
         std::thread::sleep(Duration::from_millis(500));
     }
     let mut wrong = Vec::new();
     for (path, case) in &cases {
-        let found = refused_by(&cluster, &kubectl, home.path(), case);
+        let found = refused_by(cluster, kubectl, home.path(), case);
         match found {
             Ok(by) if by.as_deref() == case.denied.then_some(case.policy.as_str()) => {}
             Ok(by) => wrong.push(format!("{path}: refused by {by:?}")),

@@ -23,7 +23,7 @@ use crate::harness::binaries::Version;
 use crate::harness::{Cluster, User, runtime};
 
 /// Cases under way at once.
-const CONCURRENCY: usize = 4;
+const CONCURRENCY: usize = 6;
 
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
@@ -119,41 +119,51 @@ struct Expected {
     exemption: Option<String>,
 }
 
-/// Runs every case of a file on a version.
-fn run_file(version: Version, file: &str) {
+/// The files of cases.
+const FILES: [&str; 7] = ["clean", "network", "access", "capacity", "delivery", "objects", "exemptions"];
+
+/// Runs every case on a version, those of all files side by side. `CASE=text` runs those whose names hold the text.
+fn run_all(version: Version) {
     let cluster = match Cluster::shared(version) {
         Ok(cluster) => cluster,
         Err(not_run) => return not_run.report(),
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster");
-    let text = std::fs::read_to_string(folder.join("cases").join(file)).expect("a file of cases");
-    let count = parse(&text).unwrap_or_else(|error| panic!("{file}: {error}")).len();
-    assert!(count > 0);
     let mut tree = Tree::new();
     read_into(&folder.join("tree"), "", &mut tree);
-    let stem = file.trim_end_matches(".yaml");
-    let only = std::env::var("CASE").ok();
+    let only = std::env::var("CASE").unwrap_or_default();
+    let mut cases = Vec::new();
+    for file in FILES {
+        let text = std::fs::read_to_string(folder.join(format!("cases/{file}.yaml"))).expect("a file of cases");
+        let count = parse(&text).unwrap_or_else(|error| panic!("{file}: {error}")).len();
+        assert!(count > 0, "{file} has no case");
+        cases.extend((0..count).map(|number| one_of(file, &text, number, &tree)));
+    }
+    let count = cases.len();
+    cases.retain(|(case, _)| case.name.contains(&only));
     let failures: Vec<String> = runtime().block_on(async {
-        let cases = futures::stream::iter(0..count).map(|number| {
-            let slug = format!("{stem}-{number}");
-            let case = parse(&named(&text, &slug)).expect("the case again").swap_remove(number);
-            let tree = tree.iter().map(|(path, bytes)| {
-                let text = std::str::from_utf8(bytes).expect("UTF-8");
-                (named(path, &slug), named(text, &slug).into_bytes())
-            });
-            let (tree, skip) =
-                (tree.collect::<Tree>(), only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())));
+        let applier = Applier::new(cluster.client(User::Admin)).await;
+        let cases = futures::stream::iter(cases).map(|(case, tree)| {
+            let applier = applier.clone();
             async move {
-                if skip {
-                    Ok(())
-                } else {
-                    run_case(cluster, &case, tree).await.map_err(|fault| format!("{}:\n{fault}", case.name))
-                }
+                let outcome = run_case(cluster, applier, &case, tree).await;
+                outcome.err().map(|fault| format!("{}:\n{fault}", case.name))
             }
         });
-        cases.buffer_unordered(CONCURRENCY).filter_map(|outcome| async move { outcome.err() }).collect().await
+        cases.buffer_unordered(CONCURRENCY).filter_map(|fault| async move { fault }).collect().await
     });
-    assert!(failures.is_empty(), "{} of {count} cases of {file} fail:\n\n{}", failures.len(), failures.join("\n\n"));
+    assert!(failures.is_empty(), "{} of {count} cases fail:\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+/// A case of a file, and the tree, both under names of its own.
+fn one_of(file: &str, text: &str, number: usize, tree: &Tree) -> (Case, Tree) {
+    let slug = format!("{file}-{number}");
+    let case = parse(&named(text, &slug)).expect("the case again").swap_remove(number);
+    let tree = tree.iter().map(|(path, bytes)| {
+        let text = std::str::from_utf8(bytes).expect("UTF-8");
+        (named(path, &slug), named(text, &slug).into_bytes())
+    });
+    (case, tree.collect())
 }
 
 /// The cases of a file. (Through JSON, so that steps are written as maps and not as tags.)
@@ -167,11 +177,10 @@ fn named(text: &str, slug: &str) -> String {
     text.replace("acme", slug).replace("soctalk-system", &format!("system-{slug}"))
 }
 
-async fn run_case(cluster: &Cluster, case: &Case, mut tree: Tree) -> Result<(), String> {
+async fn run_case(cluster: &Cluster, mut applier: Applier, case: &Case, mut tree: Tree) -> Result<(), String> {
     for (path, text) in &case.git {
         tree.insert(path.clone(), text.clone().into_bytes());
     }
-    let mut applier = Applier::new(cluster.client(User::Admin)).await;
     for step in &case.before {
         perform(&mut applier, step).await;
     }
@@ -299,30 +308,12 @@ fn reference(text: &str) -> Value {
     }
 }
 
-macro_rules! files {
-    ($($name:ident: $file:literal,)*) => { $(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn on_the_newest_version() {
-                run_file(Version::Newest, $file);
-            }
-
-            #[test]
-            fn on_the_previous_version() {
-                run_file(Version::Previous, $file);
-            }
-        }
-    )* };
+#[test]
+fn every_case_on_the_newest_version() {
+    run_all(Version::Newest);
 }
 
-files! {
-    clean: "clean.yaml",
-    network: "network.yaml",
-    access: "access.yaml",
-    capacity: "capacity.yaml",
-    delivery: "delivery.yaml",
-    objects: "objects.yaml",
-    exemptions: "exemptions.yaml",
+#[test]
+fn every_case_on_the_previous_version() {
+    run_all(Version::Previous);
 }

@@ -1,14 +1,18 @@
 //! The program itself on a real API server: what it tells, and that the commands it prints put everything back.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use kube::api::Patch;
 use serde_json::{Value, json};
 
+use crate::fixture::IDENTITY;
 use crate::fleets::run_drift;
 use crate::harness::apply::{Applier, Tree};
 use crate::harness::binaries::Version;
+use crate::harness::faults::{Fault, FaultProxy, Rule};
+use crate::harness::process::wait_until;
 use crate::harness::{Cluster, User, runtime};
 
 /// Puts a tree on the branch `main` of a repository.
@@ -97,12 +101,69 @@ fn what_it_prints_puts_everything_back() {
     assert_eq!(program(repository, &kubeconfig, &["--tenant", "command"]).0, Some(0));
 }
 
+/// Commits something to the branch that is checked, once the check has begun to read the cluster.
+fn move_on(repository: &Path, proxy: &FaultProxy) {
+    assert!(wait_until(Duration::from_secs(60), || proxy.broken() > 0), "the check begins");
+    let mut git = Command::new("git");
+    git.current_dir(repository).args(["commit", "--quiet", "--allow-empty", "-m", "meanwhile"]).envs(IDENTITY);
+    crate::tools::run(&mut git).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn what_is_not_known_ends_in_time_with_its_code() {
+    let cluster = match Cluster::shared(Version::Newest) {
+        Ok(cluster) => cluster,
+        Err(not_run) => return not_run.report(),
+    };
+    let (runtime, folder) = (runtime(), tempfile::tempdir().expect("a folder"));
+    let repository = folder.path();
+    runtime.block_on(async { commit(repository, &crate::faults::applied(cluster, "codes").await) });
+    let lists = "limit=";
+    // What breaks, how, how many requests pass before, how long the check may take, its code, what the report says.
+    let cases = [
+        ("/networkpolicies?", Fault::Status(403, None), 0, 60, 6, "not permitted"),
+        ("/limitranges?", Fault::Hang, 0, 4, 6, "no answer within"),
+        (lists, Fault::Status(429, Some(2)), 0, 5, 6, "429"),
+        (lists, Fault::Status(401, None), 9, 60, 6, "not permitted"),
+        ("/api", Fault::Status(503, None), 0, 5, 5, "503"),
+        ("/api", Fault::Hang, 0, 4, 5, "no answer within"),
+        // Every answer is late: time for the branch to move.
+        (lists, Fault::Slow(Duration::from_secs(2)), 0, 60, 6, "moved to"),
+    ];
+    std::thread::scope(|scope| {
+        for (path, fault, after, seconds, wanted, word) in cases {
+            let rule = Rule { path, fault, after, times: None };
+            let proxy = runtime.block_on(async { FaultProxy::start(cluster.client(User::Admin), vec![rule]).await });
+            scope.spawn(move || {
+                let home = tempfile::tempdir().expect("a folder");
+                let kubeconfig = home.path().join("kubeconfig");
+                std::fs::write(&kubeconfig, proxy.kubeconfig()).expect("a kubeconfig");
+                let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+                program.args(["-C", "/nowhere", "drift", "--path", "tree", "--settle", "0s", "--repo"]).arg(repository);
+                program.args(["--timeout", &format!("{seconds}s"), "--kubeconfig"]).arg(&kubeconfig);
+                let begun = Instant::now();
+                let child = program.env_clear().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+                if word == "moved to" {
+                    move_on(repository, &proxy);
+                }
+                let output = child.expect("it runs").wait_with_output().expect("it ends");
+                let took = begun.elapsed();
+                let said =
+                    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+                assert_eq!(output.status.code(), Some(wanted), "{path} {fault:?}: {said}");
+                assert!(said.contains(word) && !said.contains("CLEAN"), "{path} {fault:?}: {said}");
+                assert!(took < Duration::from_secs(seconds + 20), "{path} {fault:?} took {took:?}");
+            });
+        }
+    });
+}
+
 /// Runs the program in a home of its own; its exit code and JSON report.
 fn at_home(home: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
     program.args(["-C", "/nowhere", "drift", "--settle", "0s", "-o", "json"]).args(arguments);
     program.env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let output = program.envs(crate::fixture::IDENTITY).output().expect("the program runs");
+    let output = program.envs(IDENTITY).output().expect("the program runs");
     let report = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code(), report)
@@ -148,7 +209,7 @@ fn a_remote_repository_is_checked_whole_and_in_shards() {
     for index in 0..4 {
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).current_dir(home.path()).env("PATH", &path).env("HOME", home.path());
-        shell.envs(crate::fixture::IDENTITY).env("JOB_COMPLETION_INDEX", index.to_string());
+        shell.envs(IDENTITY).env("JOB_COMPLETION_INDEX", index.to_string());
         let output = crate::tools::run(&mut shell).unwrap_or_else(|error| panic!("{error}"));
         let file = home.path().join(format!("{index}.json"));
         std::fs::write(&file, output.stdout).expect("a report");

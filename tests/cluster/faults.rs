@@ -18,7 +18,7 @@ use crate::harness::{Cluster, Settings, User, runtime};
 use crate::tools::NotRun;
 
 /// Faults that are tried at once.
-const CONCURRENCY: usize = 3;
+const CONCURRENCY: usize = 6;
 
 /// Small pages, few attempts, little time.
 fn limits() -> Limits {
@@ -117,6 +117,11 @@ fn a_fault_is_survived_or_told_and_never_hangs() {
         ("discovery that is none", Rule::always("/apis", Fault::Garbage), Ends::Unreachable),
         ("slow answers", Rule::always(lists, Fault::Slow(Duration::from_millis(300))), Ends::Clean),
         (
+            "answers that come too late",
+            Rule::always("/roles?", Fault::Slow(Duration::from_secs(6))),
+            Ends::Incomplete("no answer within"),
+        ),
+        (
             "a list that is never answered",
             Rule::always("/limitranges?", Fault::Hang),
             Ends::Incomplete("no answer within"),
@@ -211,34 +216,25 @@ fn a_user_who_may_not_read_everything_is_told_so() {
         let read: Vec<&str> =
             set.coverage.iter().filter(|kind| kind.gap.is_none()).map(|kind| kind.kind.kind.as_str()).collect();
         assert_eq!(read, ["ConfigMap", "Namespace"]);
+
+        // The token of an account that is gone has ended, as soon as the server has forgotten that it knew it.
+        let client = cluster.client_of_account("default", "half").await;
+        applier.delete(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "half", "namespace": "default"}})).await;
+        let start = Instant::now();
+        let error = loop {
+            match run(client.clone(), limits(), &tree).await {
+                Ok(set) => assert_eq!(set.overall(), Overall::Incomplete),
+                Err(error) => break error,
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the token never ends");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
+        assert_eq!((error.exit_code(), error.to_string().contains("credentials")), (5, true), "{error}");
     });
 }
 
 #[test]
-fn a_server_that_cannot_be_trusted_or_reached_is_an_error_in_time() {
-    let cluster = match Cluster::start(Settings::new(Version::Newest)) {
-        Ok(cluster) => cluster,
-        Err(not_run) => return not_run.report(),
-    };
-    let tree =
-        Tree::from([("system/a.yaml".to_owned(), b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n".to_vec())]);
-    let fails = |why: &str| {
-        let outcome = runtime().block_on(async { run(cluster.client(User::Admin), limits(), &tree).await });
-        let error = outcome.expect_err(why);
-        assert_eq!(error.exit_code(), 5, "{error}");
-        error.to_string()
-    };
-    cluster.serve_certificate(Validity::Expired);
-    std::thread::sleep(Duration::from_secs(8));
-    let said = fails("an expired certificate");
-    assert!(said.to_lowercase().contains("expired"), "{said}");
-    cluster.stop_apiserver();
-    let said = fails("nobody listens");
-    assert!(said.to_lowercase().contains("connect"), "{said}");
-}
-
-#[test]
-fn a_server_that_restarts_in_the_middle_is_waited_for() {
+fn a_server_that_restarts_is_waited_for_and_one_that_is_gone_or_a_fraud_is_an_error_in_time() {
     let cluster = match Cluster::start(Settings::new(Version::Newest)) {
         Ok(cluster) => cluster,
         Err(not_run) => return not_run.report(),
@@ -267,4 +263,25 @@ fn a_server_that_restarts_in_the_middle_is_waited_for() {
         let set = outcome.unwrap();
         assert_eq!(set.overall(), Overall::Clean, "{}", told(&set));
     });
+    is_an_error_in_time(&cluster);
+}
+
+/// An expired certificate, and nobody who listens.
+fn is_an_error_in_time(cluster: &Cluster) {
+    let tree =
+        Tree::from([("system/a.yaml".to_owned(), b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n".to_vec())]);
+    let fails = |why: &str| {
+        let outcome = runtime().block_on(async { run(cluster.client(User::Admin), limits(), &tree).await });
+        let error = outcome.expect_err(why);
+        assert_eq!(error.exit_code(), 5, "{error}");
+        error.to_string()
+    };
+    cluster.serve_certificate(Validity::Expired);
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", cluster.port())).is_ok();
+    assert!(crate::harness::process::wait_until(Duration::from_secs(60), listens), "it listens");
+    let said = fails("an expired certificate");
+    assert!(said.to_lowercase().contains("expired"), "{said}");
+    cluster.stop_apiserver();
+    let said = fails("nobody listens");
+    assert!(said.to_lowercase().contains("connect"), "{said}");
 }

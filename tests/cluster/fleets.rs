@@ -12,6 +12,7 @@ use tenantry::drift::changeset::ChangeSet;
 
 use crate::harness::apply::{Applier, Tree, objects_of};
 use crate::harness::binaries::Version;
+use crate::harness::pod::Pod;
 use crate::harness::{Cluster, Settings, User, runtime};
 use crate::watcher::{Upstream, Watcher};
 
@@ -109,9 +110,10 @@ fn accepted_and_clean(version: Version) {
         Ok(cluster) => cluster,
         Err(not_run) => return not_run.report(),
     };
-    if let Err(not_run) = cluster.install_crds().and_then(|()| crate::tools::kubectl()) {
-        return not_run.report();
-    }
+    let kubectl = match cluster.install_crds().and_then(|()| crate::tools::kubectl()) {
+        Ok(kubectl) => kubectl,
+        Err(not_run) => return not_run.report(),
+    };
     let (mut faults, mut trees, mut with_checker, mut checker) = (String::new(), 0, 0, None);
     runtime().block_on(async {
         let applier = Applier::new(cluster.client(User::Admin)).await;
@@ -122,16 +124,20 @@ fn accepted_and_clean(version: Version) {
                 trees += 1;
                 with_checker += usize::from(checker_account(&objects_of(&tree)).is_some());
                 if name == "demo" && version == Version::Newest {
-                    checker = Some(tree);
+                    checker = Some((cluster_name, tree));
                 }
             }
         }
-        if let Some(tree) = checker {
-            runs_as_rendered(&cluster, &applier, &tree).await;
+        if let Some((name, tree)) = checker {
+            runs_as_rendered(&cluster, &applier, &name, &tree).await;
         }
     });
     assert!(trees > 4 && with_checker > 3, "{trees} trees, {with_checker} with a checker");
     assert!(faults.is_empty(), "{faults}");
+    // The fleets are gone again, and no other test sees this cluster: the policies may hold for all of it.
+    if version == Version::Newest {
+        crate::admission::every_case_has_the_verdict_of_a_real_api_server(&cluster, &kubectl);
+    }
 }
 
 /// What is wrong with a tree, if anything is.
@@ -172,9 +178,9 @@ async fn one_tree(cluster: &Cluster, applier: &Applier, tree: &Tree) -> Option<S
     }
 }
 
-/// Starts the checker with the arguments of its Deployment, as its account: it reads everything, tells what drifts, and does
-/// nothing else.
-async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, tree: &Tree) {
+/// Starts the checker with the arguments of its Deployment, as its account in its pod: it reads everything, tells what
+/// drifts and which line of the fleet decides it, and does nothing else.
+async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, name: &str, tree: &Tree) {
     let objects = objects_of(tree);
     let find = |kind: &str| {
         let found =
@@ -192,25 +198,45 @@ async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, tree: &Tree) {
     applier.create_missing_namespaces(&objects).await;
     assert_eq!(applier.server_side_apply(&objects, "kustomize-controller").await, Vec::<String>::new());
     let (namespace, account) = checker_account(&objects).expect("an account");
-    let folder = tempfile::tempdir().expect("a folder");
-    let kubeconfig = folder.path().join("kubeconfig");
-    std::fs::write(&kubeconfig, cluster.kubeconfig_of_account(&namespace, &account).await).expect("a kubeconfig");
-    let upstream = Upstream::new(tree);
+    let pod = Pod::new(cluster, &namespace, &account).await;
+    let upstream = Upstream::of(name, tree);
     instead(&mut arguments, "--repo", &upstream.url());
     instead(&mut arguments, "--path", "tree");
-    instead(&mut arguments, "--cluster", "c1");
-    instead(&mut arguments, "--context", "test");
-    let file = kubeconfig.to_string_lossy().into_owned();
-    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    arguments.extend(["--kubeconfig", &file]);
-    let watcher = Watcher::start(&arguments);
+    let context = instead(&mut arguments, "--context", "in-cluster");
+    assert_eq!(context, "in-cluster");
+    let fleet =
+        ["-C", env!("CARGO_MANIFEST_DIR"), "--service-account", &pod.path().to_string_lossy()].map(str::to_owned);
+    arguments.extend(fleet);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let watcher = Watcher::start_in(&arguments, &pod.environment());
     watcher.report("a clean report", |report| report["verdict"] == "clean");
     watcher.says("/readyz", 200, "0 cannot be read");
     watcher.says("/metrics", 200, "tenantry_drift_leader 1");
-    let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy").expect("a policy");
-    let patch = serde_json::json!({"metadata": {"annotations": {"example.com/by-hand": "yes"}}});
-    applier.patch(policy, &kube::api::Patch::Merge(patch), "kubectl-annotate").await;
+    let is_quota = |object: &&Value| {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        object["kind"] == "ResourceQuota" && namespace.starts_with("tenant-")
+    };
+    let patch = serde_json::json!({"spec": {"hard": {"limits.cpu": "999"}}});
+    let quota = objects.iter().find(is_quota).expect("a quota");
+    applier.patch(quota, &kube::api::Patch::Merge(patch), "kubectl-edit").await;
     watcher.report("the drift", |report| report["verdict"] == "drift");
+    let told = watcher.report("its line", |report| report["differences"][0]["decidedBy"].is_object());
+    let once = once_in_pod(&upstream, name, &pod);
+    let [told, once] = [&told, &once].map(|report| &report["differences"][0]);
+    assert_eq!((&told["decidedBy"], &told["path"]), (&once["decidedBy"], &once["path"]), "{told:#}");
+    let line = &told["decidedBy"];
+    let line = format!("{}:{}", line["file"].as_str().unwrap_or_default(), line["line"]);
+    assert!(line.starts_with("tenants/") || line.starts_with("install.yaml:"), "{told:#}");
+    let start = std::time::Instant::now();
+    let reports = format!("/apis/openreports.io/v1alpha1/namespaces/{namespace}/reports");
+    while !crate::watch::list(cluster, &reports)
+        .await
+        .iter()
+        .any(|report| report["results"].to_string().contains(&line))
+    {
+        assert!(start.elapsed() < Duration::from_secs(60), "no Report with {line}: {}", watcher.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     watcher.says("/metrics", 200, "verb=\"patch\",code=\"201\"");
     let start = std::time::Instant::now();
     let events = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
@@ -221,6 +247,19 @@ async fn runs_as_rendered(cluster: &Cluster, applier: &Applier, tree: &Tree) {
     assert_eq!(watcher.terminate(), Some(0));
     only_reads_and_tells(&cluster.audit_log(), &format!("system:serviceaccount:{namespace}:{account}"), &namespace);
     applier.take_away(&objects).await;
+}
+
+/// The report of one check in a pod, with the fleet at hand.
+fn once_in_pod(upstream: &Upstream, name: &str, pod: &Pod) -> Value {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    let home = tempfile::tempdir().expect("a folder");
+    program.args(["-C", env!("CARGO_MANIFEST_DIR"), "drift", "--path", "tree", "--settle", "0s", "-o", "json"]);
+    program.args(["--cluster", name, "--repo", &upstream.url(), "--context", "in-cluster", "--service-account"]);
+    program.arg(pod.path()).env_clear().env("HOME", home.path()).envs(pod.environment());
+    program.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(crate::fixture::IDENTITY);
+    let output = program.output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("a report")
 }
 
 /// Sets the value of an option; what it was.
@@ -257,8 +296,13 @@ fn only_reads_and_tells(log: &str, user: &str, namespace: &str) {
 
 /// Writes a tree where the program looks for it.
 pub fn write_tree(folder: &Path, tree: &Tree) {
+    write_tree_of(folder, "c1", tree);
+}
+
+/// The same of a cluster of this name.
+pub fn write_tree_of(folder: &Path, cluster: &str, tree: &Tree) {
     for (path, bytes) in tree {
-        let path = folder.join("tree/clusters/c1").join(path);
+        let path = folder.join("tree/clusters").join(cluster).join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, bytes).expect("a file");
     }
@@ -321,7 +365,7 @@ fn only_reads(log: &str, user: &str) {
 }
 
 #[test]
-fn fleets_are_accepted_and_clean_on_the_newest_version() {
+fn fleets_are_accepted_and_clean_and_admission_is_as_offline_on_the_newest_version() {
     accepted_and_clean(Version::Newest);
 }
 

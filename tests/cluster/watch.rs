@@ -9,6 +9,7 @@ use crate::faults::applied;
 use crate::harness::apply::{Applier, Tree, objects_of};
 use crate::harness::binaries::Version;
 use crate::harness::faults::{Fault, FaultProxy, Rule};
+use crate::harness::pod::Pod;
 use crate::harness::{Cluster, Settings, User, http_get, runtime};
 use crate::watcher::{Upstream, Watcher};
 
@@ -93,6 +94,7 @@ fn what_begins_and_ends_is_told_and_git_is_followed() {
     assert_eq!(drift["tenants"]["watched"], "drifted");
     watcher.says("/metrics", 200, "tenantry_drift_objects{kind=\"NetworkPolicy\",verdict=\"added\"} 1");
     watcher.says("/", 200, "default-deny");
+    crate::metrics::are_as_documented(&watcher.get("/metrics").1);
     told(&runtime, cluster, "DriftDetected", "tenantry-drift-tenant-watched", "fail");
 
     runtime.block_on(close_again(&applier, "tenant-watched"));
@@ -206,33 +208,45 @@ fn a_watch_survives_restarts_and_tokens_that_end() {
     crate::fleets::write_tree(folder.path(), &tree);
     let root = folder.path().join("tree");
     let (root, file) = (root.to_string_lossy(), kubeconfig.to_string_lossy());
-    let own = ["--tree", &root, "--kubeconfig", &file, "--settle", "0s"];
-    let watcher = Watcher::start(&[&COMMON[..], &own[..]].concat());
-    watcher.report("the first report", |report| is(report, "clean"));
+    let pod = runtime.block_on(Pod::new(&cluster, "default", "checker"));
+    let account_folder = pod.path().to_string_lossy();
+    let by_kubeconfig = ["--tree", &root, "--settle", "0s", "--kubeconfig", &file];
+    let in_pod = ["--tree", &root, "--settle", "0s", "--context", "in-cluster", "--service-account", &account_folder];
+    let watcher = Watcher::start(&[&COMMON[..], &by_kubeconfig[..]].concat());
+    let other = Watcher::start_in(&[&COMMON[..], &in_pod[..]].concat(), &pod.environment());
+    let both_say = |what: &str, verdict: &str| {
+        for watcher in [&watcher, &other] {
+            watcher.report(what, |report| is(report, verdict));
+        }
+    };
+    both_say("the first report", "clean");
     // The server goes, and its watch cache with it: the watches are too far behind when it comes back.
     cluster.stop_apiserver();
-    std::thread::sleep(Duration::from_secs(2));
+    watcher.says("/metrics", 200, "code=\"none\"");
     assert!(watcher.get("/metrics").1.contains("tenantry_drift_tenants{state=\"clean\"} 1"), "what was known stays");
     cluster.start_apiserver();
     assert!(cluster.wait_ready(Duration::from_secs(120)));
     runtime.block_on(open_up(&applier, "tenant-x"));
-    watcher.report("an edit after a restart", |report| is(report, "drift"));
+    both_say("an edit after a restart", "drift");
     runtime.block_on(close_again(&applier, "tenant-x"));
-    watcher.report("its repair", |report| is(report, "clean"));
+    both_say("its repair", "clean");
 
     // The token ends with its account; a new one is found where the old one was.
     runtime.block_on(applier.delete(&account[0]));
     cluster.stop_apiserver();
     cluster.start_apiserver();
     assert!(cluster.wait_ready(Duration::from_secs(120)));
-    watcher.says("/metrics", 200, "verb=\"watch\",code=\"401\"");
+    for watcher in [&watcher, &other] {
+        watcher.says("/metrics", 200, "verb=\"watch\",code=\"401\"");
+    }
     runtime.block_on(async {
         assert_eq!(applier.server_side_apply(&account[..1], "tests").await, Vec::<String>::new());
         let text = cluster.kubeconfig_of_account("default", "checker").await;
         std::fs::write(&kubeconfig, text).expect("a kubeconfig");
+        pod.rotate(&cluster, "default", "checker").await;
         open_up(&applier, "tenant-x").await;
     });
-    watcher.report("an edit under the new token", |report| is(report, "drift"));
+    both_say("an edit under the new token", "drift");
     // A checkout that changes is read again.
     let open = std::str::from_utf8(&tree["tenants/x/all.yaml"])
         .expect("UTF-8")

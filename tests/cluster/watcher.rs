@@ -19,12 +19,18 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// A bare repository and a clone of it that commits to it.
 pub struct Upstream {
     folder: TempDir,
+    cluster: String,
 }
 
 impl Upstream {
-    /// With a tree as its first commit, under `tree/clusters/c1`.
+    /// With a tree as its first commit, under `tree/clusters/`.
     pub fn new(tree: &Tree) -> Self {
-        let upstream = Upstream { folder: tempfile::tempdir().expect("a folder") };
+        Self::of("c1", tree)
+    }
+
+    /// The same with the tree of a cluster of this name.
+    pub fn of(cluster: &str, tree: &Tree) -> Self {
+        let upstream = Upstream { folder: tempfile::tempdir().expect("a folder"), cluster: cluster.to_owned() };
         fs::create_dir(upstream.clone_path()).expect("a folder");
         git(upstream.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "bare.git"]);
         git(&upstream.clone_path(), &["init", "--quiet", "--initial-branch=main"]);
@@ -37,7 +43,7 @@ impl Upstream {
     pub fn commit(&self, tree: &Tree) -> String {
         let clone = self.clone_path();
         let _ = fs::remove_dir_all(clone.join("tree"));
-        crate::fleets::write_tree(&clone, tree);
+        crate::fleets::write_tree_of(&clone, &self.cluster, tree);
         git(&clone, &["add", "--all"]);
         git(&clone, &["commit", "--quiet", "--allow-empty", "-m", "tree"]);
         git(&clone, &["push", "--quiet", "--force", "origin", "HEAD:main"]);
@@ -99,11 +105,17 @@ pub struct Watcher {
 impl Watcher {
     /// Starts `drift --watch` with these arguments besides, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let log = File::create(home.path().join("log")).expect("a log");
         let mut program = Command::new(env!("CARGO_BIN_EXE_tenantry"));
         program.args(arguments).current_dir(home.path()).env_clear().env("HOME", home.path());
         program.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(IDENTITY);
+        program.envs(environment.iter().copied());
         let child = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("it starts");
         let mut watcher = Watcher { child, address: String::new(), home };
         let start = Instant::now();

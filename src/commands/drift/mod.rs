@@ -115,9 +115,9 @@ fn from_server(
     options: &CheckOptions,
     today: Date,
 ) -> Result<(ChangeSet, Cluster)> {
-    let limits = limits(args);
+    let (limits, target) = (limits(args), target(args)?);
     runtime()?.block_on(async {
-        let api = cluster::connect(&target(args), limits).await?;
+        let api = cluster::connect(&target, limits).await?;
         let set = cluster::check(&api, Arc::clone(&tree.files), options, today).await?;
         if screen.global().verbose > 0 {
             for ((verb, status), count) in api.requests() {
@@ -129,10 +129,12 @@ fn from_server(
 }
 
 /// Which API server, and as whom.
-fn target(args: &DriftArgs) -> Target {
-    match (&args.kubeconfig, args.context.as_deref()) {
-        (None, Some("in-cluster")) => Target::InCluster,
-        (file, context) => Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) },
+fn target(args: &DriftArgs) -> Result<Target> {
+    match (&args.kubeconfig, args.context.as_deref(), &args.service_account) {
+        (None, Some("in-cluster"), account) => Ok(Target::InCluster { account: account.clone() }),
+        (_, _, Some(_)) => Err(Error::usage("--service-account is for --context in-cluster only")
+            .hint("a context of the kubeconfig brings its own credentials: drop --service-account")),
+        (file, context, None) => Ok(Target::Kubeconfig { file: file.clone(), context: context.map(str::to_owned) }),
     }
 }
 

@@ -8,9 +8,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Tree, limits, options, options_but_exemptions, runtime, serve, target};
+use super::{Tree, decided, limits, options, options_but_exemptions, runtime, serve, target};
 use crate::cli::DriftArgs;
 use crate::cluster::announce::{self, Announcer};
+use crate::cluster::decided::Question;
 use crate::cluster::generation::Committed;
 use crate::cluster::tree::{Folder, Revision};
 use crate::cluster::view::View;
@@ -18,6 +19,7 @@ use crate::cluster::watch::{Outlets, Settings, Upstream};
 use crate::cluster::{self, Api, Limits, Target, connect};
 use crate::commands::Screen;
 use crate::commands::fleet;
+use crate::drift::desired::Files;
 use crate::error::{Error, Kind, Result, exit};
 use crate::telemetry;
 
@@ -40,7 +42,7 @@ pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
 }
 
 async fn go(args: &DriftArgs, upstream: Arc<Followed>) -> Result<()> {
-    let (limits, target) = (limits(args), target(args));
+    let (limits, target) = (limits(args), target(args)?);
     let api = connect::connect_to_watch(&target, limits).await?;
     let address = args.watch.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
@@ -170,5 +172,13 @@ impl Upstream for Followed {
 
     fn follows(&self, newer: &str, older: &str) -> Result<bool> {
         Revision::follows(&self.place()?, newer, older)
+    }
+
+    fn fleet(&self) -> Option<String> {
+        decided::appearance(self.screen.global())
+    }
+
+    fn decide(&self, files: &dyn Files, question: &mut Question) {
+        decided::trace(self.screen.global(), files, &mut question.document, &question.units);
     }
 }

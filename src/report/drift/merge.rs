@@ -95,3 +95,53 @@ fn tidy(merged: &mut Document) {
     });
     merged.differences.dedup();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn report(shard: &str) -> Value {
+        json!({
+            "apiVersion": "tenantry.io/v1", "kind": "DriftReport", "toolVersion": "1", "verdict": "clean",
+            "checked": {"cluster": "c", "repository": "r", "revision": "abc", "live": {"server": "s"},
+                "at": "2026-01-01T00:00:00Z", "shard": shard},
+            "counts": {"declared": 1, "live": 1, "drift": {}, "info": 0, "exempted": 0},
+            "coverage": [], "unreadable": [], "skipped": [], "notes": [], "exemptions": [], "tenants": {},
+            "differences": [],
+        })
+    }
+
+    fn merged(reports: Vec<Value>) -> Result<Document, String> {
+        merge(reports.into_iter().map(|report| serde_json::from_value(report).unwrap()).collect())
+    }
+
+    #[test]
+    fn reports_of_other_checks_are_refused() {
+        assert_eq!(merged(vec![report("0/2"), report("1/2")]).unwrap().unreadable, []);
+        for (pointer, value, word) in [
+            ("/checked/shard", json!("1/3"), "number of shards"),
+            ("/checked/cluster", json!("d"), "cluster"),
+            ("/checked/revision", json!("def"), "commit"),
+            ("/checked/live", json!({"dump": "s"}), "source of live objects"),
+            ("/toolVersion", json!("2"), "version of the program"),
+            ("/checked/shard", json!("0/2"), "two reports"),
+        ] {
+            let mut other = report("1/2");
+            *other.pointer_mut(pointer).unwrap() = value;
+            let refused = merged(vec![report("0/2"), other]).unwrap_err();
+            assert!(refused.contains(word), "{pointer}: {refused}");
+        }
+        let mut selected = report("1/2");
+        selected["checked"]["selector"] = json!("a=b");
+        assert!(merged(vec![report("0/2"), selected]).unwrap_err().contains("selection"));
+        assert!(merged(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_shard_without_a_report_is_not_known() {
+        let part = merged(vec![report("2/3"), report("0/3")]).unwrap();
+        assert_eq!(part.verdict, crate::drift::changeset::Overall::Incomplete);
+        assert!(part.unreadable[0].reason.contains("the shard 1/3 has no report"));
+    }
+}
