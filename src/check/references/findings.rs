@@ -9,13 +9,16 @@ use crate::check::Input;
 use crate::finding::{Class, Finding, Location};
 use crate::secrets::leak;
 
+/// What tells one slip from another: its line in a template, the tenant, what is named or its kind, the field.
+type Slip = (Option<Location>, Option<String>, String, String);
+
 /// A slip in a template is found in every unit and in many objects: it is told once, with their number.
 pub fn findings(input: &Input<'_>, found: Vec<Missing>) -> Vec<Finding> {
     if found.is_empty() {
         return Vec::new();
     }
     let blame = Blame::new(input.plan.fleet, input.source, crate::VERSION);
-    let mut groups: BTreeMap<(Option<Location>, Option<String>, String, String), Vec<Missing>> = BTreeMap::new();
+    let mut groups: BTreeMap<Slip, Vec<Missing>> = BTreeMap::new();
     for missing in found {
         let place = in_template(input, &missing);
         // In a template it is the same slip whoever the tenant is; elsewhere each tenant has a file of its own.

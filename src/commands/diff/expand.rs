@@ -113,6 +113,9 @@ impl Releases {
     }
 }
 
+/// The chart that was taken, and the objects that Helm made of it.
+type Made = (Arc<Taken>, Vec<Value>);
+
 impl Expander<'_> {
     /// Notes the releases of a unit that change.
     pub fn note(
@@ -240,7 +243,7 @@ impl Expander<'_> {
         when: When,
         path: &str,
         name: &str,
-    ) -> Result<Option<(Arc<Taken>, Vec<Value>)>, String> {
+    ) -> Result<Option<Made>, String> {
         let unit = side.unit(path).map_err(|found| found.first().map(|one| one.message.clone()).unwrap_or_default())?;
         let Some(unit) = unit else { return Ok(None) };
         let naming = naming(&unit, tenant_id(&unit));
