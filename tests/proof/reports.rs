@@ -76,8 +76,11 @@ fn parsed(text: &str) -> Value {
 
 /// A schema that a package brings with it.
 fn published(package: &str, file: &str) -> Value {
+    let about = fleet::text(&tools::run(Command::new(env!("CARGO")).arg("-vV")).unwrap().stdout);
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(fleet::root()).args(["metadata", "--format-version", "1", "--locked", "--offline"]);
+    cargo.args(["--filter-platform", host]);
     let metadata = parsed(&fleet::text(&tools::run(&mut cargo).unwrap().stdout));
     let found = metadata["packages"].as_array().unwrap().iter().find(|one| one["name"] == package);
     let manifest = Path::new(found.unwrap()["manifest_path"].as_str().unwrap());
@@ -86,7 +89,11 @@ fn published(package: &str, file: &str) -> Value {
 
 #[test]
 fn sarif_is_what_oasis_says() {
-    let schema = published("serde-sarif", "src/schema.json");
+    let mut schema = published("serde-sarif", "src/schema.json");
+    // As first published, this expression has a bracket too many; errata 01 of the standard mend it.
+    for of in ["run", "toolComponent"] {
+        schema["definitions"][of]["properties"]["language"]["pattern"] = json!("^[a-zA-Z]{2}(-[a-zA-Z]{2})?$");
+    }
     for (name, report) in samples() {
         let text = report::sarif(&report, "0");
         assert_eq!(errors(&schema, &parsed(&text)), Vec::<String>::new(), "{name}");

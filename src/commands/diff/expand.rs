@@ -237,13 +237,7 @@ impl Expander<'_> {
     }
 
     /// What Helm makes of a unit's release, without the unit's own names; nothing if it has no such release.
-    fn render(
-        &self,
-        side: &dyn Side,
-        when: When,
-        path: &str,
-        name: &str,
-    ) -> Result<Option<Made>, String> {
+    fn render(&self, side: &dyn Side, when: When, path: &str, name: &str) -> Result<Option<Made>, String> {
         let unit = side.unit(path).map_err(|found| found.first().map(|one| one.message.clone()).unwrap_or_default())?;
         let Some(unit) = unit else { return Ok(None) };
         let naming = naming(&unit, tenant_id(&unit));
