@@ -56,7 +56,7 @@ fn samples() -> Vec<(&'static str, Report)> {
             length: number as u32 % 9,
         };
         let finding = finding.tenant(other).object(other).path(other).expected(other).found(other).hint(other);
-        if number % 5 == 0 { finding } else { finding.at(place) }
+        if number.is_multiple_of(5) { finding } else { finding.at(place) }
     });
     vec![
         ("nothing", Report { command: "check", ..Report::default() }),
