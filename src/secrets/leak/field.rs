@@ -260,6 +260,12 @@ fn value_of_named(text: &str, start: usize, end: usize) -> Option<Range<usize>> 
     value_at(text, text.len() - value.len())
 }
 
+/// Those of the published that are digests.
+const DIGESTS: [&str; 9] =
+    ["fingerprint", "digest", "checksum", "integrity", "hash", "thumbprint", "_sha256", "_sha512", "_sum"];
+/// Characters of a digest in base64, without padding: MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
+const LENGTHS: [usize; 6] = [22, 27, 38, 43, 64, 86];
+
 /// Whether what stands at a place is published: what stands right before it says so, or the key of its field.
 pub fn is_public(text: &str, at: usize) -> bool {
     const MARKS: [&str; 9] = ["sha256-", "sha384-", "sha512-", "sha256:", "SHA256:", "sha512:", "h1:", "md5-", "sha1-"];
@@ -267,7 +273,20 @@ pub fn is_public(text: &str, at: usize) -> bool {
     if MARKS.iter().any(|mark| before.ends_with(mark) || text[at..].starts_with(mark)) {
         return true;
     }
-    key_of(before).is_some_and(|key| of(key) == Some(Holds::Public))
+    let Some(key) = key_of(before).filter(|key| of(key) == Some(Holds::Public)) else { return false };
+    let key = normal(key);
+    !DIGESTS.iter().any(|word| key.ends_with(word)) || is_digest(text, at)
+}
+
+/// Whether the word around a place is a digest in base 16, or as long as one in base64.
+fn is_digest(text: &str, at: usize) -> bool {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/_-".contains(byte);
+    let bytes = text.as_bytes();
+    let start = at - bytes[..at].iter().rev().take_while(|byte| part(byte)).count();
+    let end = at + bytes[at..].iter().take_while(|byte| part(byte)).count();
+    let word = &text[start..end];
+    let word = word.split_once('-').filter(|(mark, _)| mark.starts_with("sha")).map_or(word, |(_, word)| word);
+    word.bytes().all(|byte| byte.is_ascii_hexdigit()) || LENGTHS.contains(&word.len())
 }
 
 /// The key of the field that a value belongs to which begins behind this text.
@@ -319,6 +338,17 @@ mod tests {
         ] {
             assert_eq!(of(key), holds, "{key}");
         }
+    }
+
+    #[test]
+    fn a_field_for_digests_publishes_digests_alone() {
+        let of = |value: &str| is_public(&format!("digest: {value}"), "digest: ".len());
+        assert!(of("uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek"), "SHA-256 in base64");
+        assert!(of("b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"));
+        assert!(is_public("digest: sha256-uU0nuZNNPgil/lLX2n2r+sSE7+N6U4DukIj3rOLvzek=", 28));
+        assert!(!of("aB3dE5gH7jK9mN1pQ3sT5vW7yZ2cD4fG6hJ8kL0q"));
+        let bundle = "caBundle: aB3dE5gH7jK9mN1pQ3sT5vW7yZ2cD4fG6hJ8kL0q";
+        assert!(is_public(bundle, "caBundle: ".len()));
     }
 
     fn found(text: &str) -> Option<&str> {
