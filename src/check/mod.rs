@@ -202,7 +202,10 @@ impl Report {
         if any_error(&self.findings) {
             return None;
         }
-        let finish = |unit: RenderedUnit| (unit.path.clone(), finish(&unit, &self.verdicts));
+        let finish = |unit: RenderedUnit| {
+            let unit = finish(&unit, &self.verdicts);
+            (unit.path.clone(), unit)
+        };
         let write = units.into_par_iter().map(finish).collect();
         Some(Verified { changes: Changes { write, keep, remove } })
     }

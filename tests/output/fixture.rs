@@ -55,6 +55,9 @@ pub fn plan(baseline: &Baseline, wanted: &[Unit]) -> Changes {
     changes
 }
 
+/// A cluster that no fleet has.
+const NOWHERE: &str = "clusters/nowhere/";
+
 /// Changes that passed the gate, which sees no manifests here: these tests are about where bytes go.
 pub fn checked(changes: &Changes) -> Verified {
     static FLEET: LazyLock<(Source, Fleet)> = LazyLock::new(|| {
@@ -65,7 +68,8 @@ pub fn checked(changes: &Changes) -> Verified {
     let plan = tenantry::plan::plan(&FLEET.1, &FLEET.0).0.unwrap();
     let settled = plan.clusters.iter().map(|cluster| cluster.cluster.name.to_string()).collect();
     let bare = |unit: &Unit| RenderedUnit {
-        path: unit.path.clone(),
+        // Of no cluster of the fleet: nothing is asked of it.
+        path: format!("{NOWHERE}{}", unit.path),
         tenant: None,
         inputs: unit.inputs,
         files: BTreeMap::new(),
@@ -73,8 +77,10 @@ pub fn checked(changes: &Changes) -> Verified {
     let units = Arc::new(changes.write.values().map(bare).collect());
     let (kept, memo, source) = (Kept::default(), Memo::default(), Source::default());
     let input = Input { source: &source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo };
-    let finish = |unit: &RenderedUnit, _: &[Verdict]| changes.write[&unit.path].clone();
-    tenantry::check::run(&input).admit(changes.keep.clone(), changes.remove.clone(), finish).unwrap()
+    let finish = |unit: &RenderedUnit, _: &[Verdict]| changes.write[&unit.path[NOWHERE.len()..]].clone();
+    let mut report = tenantry::check::run(&input);
+    let verified = report.admit(changes.keep.clone(), changes.remove.clone(), finish);
+    verified.unwrap_or_else(|| panic!("{:#?}", report.findings))
 }
 
 /// A fleet of some tenants and the system unit, all of one text.
