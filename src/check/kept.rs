@@ -20,7 +20,8 @@ pub struct Kept<'a> {
 #[derive(Debug)]
 struct Stay<'a> {
     templates: &'a Templates,
-    jobs: Vec<(&'a Job<'a>, Digest)>,
+    /// By path.
+    jobs: BTreeMap<&'a str, (&'a Job<'a>, Digest)>,
     units: OnceLock<Result<Arc<Vec<RenderedUnit>>, String>>,
 }
 
@@ -29,8 +30,9 @@ impl<'a> Kept<'a> {
     pub fn new(templates: &'a Templates, stay: impl IntoIterator<Item = (&'a Job<'a>, Digest)>) -> Self {
         let mut clusters: BTreeMap<&str, Stay<'_>> = BTreeMap::new();
         for (job, inputs) in stay {
-            let empty = || Stay { templates, jobs: Vec::new(), units: OnceLock::new() };
-            clusters.entry(cluster_of(&job.path)).or_insert_with(empty).jobs.push((job, inputs));
+            let empty = || Stay { templates, jobs: BTreeMap::new(), units: OnceLock::new() };
+            let stay = clusters.entry(cluster_of(&job.path)).or_insert_with(empty);
+            stay.jobs.insert(job.path.as_str(), (job, inputs));
         }
         Self { clusters }
     }
@@ -38,7 +40,7 @@ impl<'a> Kept<'a> {
     /// Paths of the units of a cluster that stay, each with the digest of its inputs.
     pub fn inputs(&self, cluster: &str) -> impl Iterator<Item = (&str, Digest)> {
         let jobs = self.clusters.get(cluster).into_iter().flat_map(|stay| &stay.jobs);
-        jobs.map(|(job, inputs)| (job.path.as_str(), *inputs))
+        jobs.map(|(path, (_, inputs))| (*path, *inputs))
     }
 
     /// Some files of one unit that stays; none if no such unit does.
@@ -52,15 +54,13 @@ impl<'a> Kept<'a> {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Option<RenderedUnit>, String> {
         let Some(stay) = self.clusters.get(cluster) else { return Ok(None) };
-        let Ok(at) = stay.jobs.binary_search_by(|(job, _)| job.path.as_str().cmp(path)) else { return Ok(None) };
-        stay.jobs[at].0.part(stay.templates, wanted).map(Some).map_err(words)
+        let Some((job, _)) = stay.jobs.get(path) else { return Ok(None) };
+        job.part(stay.templates, wanted).map(Some).map_err(words)
     }
 
     /// The namespace of a cluster's control plane, if that unit stays: tenants have objects in it.
     pub fn system_namespace(&self, cluster: &str) -> Option<RenderedUnit> {
-        let stay = self.clusters.get(cluster)?;
-        let (job, _) = stay.jobs.iter().find(|(job, _)| job.path == system_unit(cluster))?;
-        job.part(stay.templates, |file| file == "namespace.yaml").ok()
+        self.part(cluster, &system_unit(cluster), |file| file == "namespace.yaml").ok()?
     }
 
     /// The units of a cluster that stay.
@@ -69,7 +69,7 @@ impl<'a> Kept<'a> {
     /// One of them no longer renders.
     pub fn units(&self, cluster: &str) -> Result<Arc<Vec<RenderedUnit>>, String> {
         let Some(stay) = self.clusters.get(cluster) else { return Ok(Arc::default()) };
-        let part = |(job, _): &(&Job<'_>, Digest)| job.part(stay.templates, super::network::needs);
+        let part = |(_, (job, _)): (&&str, &(&Job<'_>, Digest))| job.part(stay.templates, super::network::needs);
         let render = || -> Result<Vec<RenderedUnit>, String> {
             let made: Result<Vec<_>, Vec<_>> = stay.jobs.par_iter().map(part).collect();
             made.map_err(words)

@@ -218,20 +218,32 @@ pub(crate) mod tests {
 
     /// What a check says of a whole fleet.
     pub(crate) fn rendered(source: &Source, check: fn(&Input<'_>) -> Outcome) -> Outcome {
+        beside(source, &Memo::default(), &BTreeMap::new(), check)
+    }
+
+    /// Renders what is not recorded, as a run does, and asks something about it and what stays.
+    pub(crate) fn beside<T>(
+        source: &Source,
+        memo: &Memo,
+        recorded: &BTreeMap<String, Digest>,
+        ask: impl FnOnce(&Input<'_>) -> T,
+    ) -> T {
         let (fleet, findings) = crate::config::parse(source);
         let fleet = fleet.unwrap_or_else(|| panic!("{findings:#?}"));
         let (plan, findings) = crate::plan::plan(&fleet, source);
         let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
         let templates = Templates::load(source.below("templates/")).unwrap();
-        let (memo, rest) = (Memo::default(), crate::manifest::Digest::of(b""));
-        let units = render::jobs(&plan, "0").into_iter().map(|job| {
-            match job.make(&templates, Before { recorded: None, memo: &memo, rest }) {
-                Ok(Made::Rendered(unit)) => unit,
-                other => panic!("{other:?}"),
+        let (jobs, rest) = (render::jobs(&plan, "0"), Digest::of(b"rest"));
+        let (mut units, mut stay) = (Vec::new(), Vec::new());
+        for job in &jobs {
+            let before = Before { recorded: recorded.get(&job.path).copied(), memo, rest };
+            match job.make(&templates, before).unwrap() {
+                Made::Rendered(unit) => units.push(unit),
+                Made::Kept(inputs) => stay.push((job, inputs)),
             }
-        });
-        let (units, kept, settled) = (Arc::new(units.collect()), Kept::default(), BTreeSet::new());
-        check(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo: &memo })
+        }
+        let (units, kept, settled) = (Arc::new(units), Kept::new(&templates, stay), BTreeSet::new());
+        ask(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo })
     }
 
     #[test]

@@ -123,49 +123,24 @@ fn footprint(list: &Arc<Vec<RenderedUnit>>, at: usize) -> Digest {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::check::{Kept, Outcome};
+    use crate::check::Outcome;
+    use crate::check::tests::beside;
     use crate::memo::Memo;
-    use crate::plan;
-    use crate::render::{self, Before, Made, Templates, tests::source};
-    use crate::source::Source;
+    use crate::render::tests::source;
 
     const ACME: &str = "tenants/acme.yaml";
 
     /// What a check of the fleet learns and says, once every unit was rendered.
     fn learnt(source: &Source) -> (Memo, BTreeMap<String, Digest>, Vec<Finding>) {
         let (mut recorded, mut found) = (BTreeMap::new(), Vec::new());
-        let memo = with(source, &Memo::default(), &BTreeMap::new(), |input| {
+        let memo = beside(source, &Memo::default(), &BTreeMap::new(), |input| {
             recorded = input.units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
             let Outcome::Ran(said) = super::super::check(input) else { panic!("not checked") };
             found = said;
             input.memo.encode([], &Digest::of(b"build")).unwrap()
         });
         (Memo::decode(memo, &Digest::of(b"build")), recorded, found)
-    }
-
-    /// Renders what is not recorded, as a run does, and asks something about it.
-    fn with<T>(
-        source: &Source,
-        memo: &Memo,
-        recorded: &BTreeMap<String, Digest>,
-        ask: impl FnOnce(&Input<'_>) -> T,
-    ) -> T {
-        let fleet = crate::config::parse(source).0.unwrap();
-        let plan = plan::plan(&fleet, source).0.unwrap();
-        let (templates, jobs) = (Templates::load([]).unwrap(), render::jobs(&plan, "0"));
-        let (mut units, mut stay) = (Vec::new(), Vec::new());
-        for job in &jobs {
-            let before = Before { recorded: recorded.get(&job.path).copied(), memo, rest: Digest::of(b"rest") };
-            match job.make(&templates, before).unwrap() {
-                Made::Rendered(unit) => units.push(unit),
-                Made::Kept(inputs) => stay.push((job, inputs)),
-            }
-        }
-        let (units, kept, settled) = (Arc::new(units), Kept::new(&templates, stay), BTreeSet::new());
-        ask(&Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo })
     }
 
     fn changed(file: &str, from: &str, to: &str) -> Source {
@@ -177,7 +152,7 @@ mod tests {
     }
 
     fn clusters_proved(source: &Source, memo: &Memo, recorded: &BTreeMap<String, Digest>) -> BTreeMap<String, bool> {
-        with(source, memo, recorded, |input| {
+        beside(source, memo, recorded, |input| {
             let one = |cluster: &ClusterPlan<'_>| (cluster.cluster.name.to_string(), proved(input, cluster).is_some());
             input.plan.clusters.iter().map(one).collect()
         })
@@ -208,7 +183,7 @@ mod tests {
         let warning = Finding::warning("network/shared-block", "one of them may be a mistake").at(place);
         let warning = warning.tenant("acme").object("NetworkPolicy x/y").found("z").hint("w");
         let mut recorded = BTreeMap::new();
-        let memo = with(&source, &Memo::default(), &BTreeMap::new(), |input| {
+        let memo = beside(&source, &Memo::default(), &BTreeMap::new(), |input| {
             recorded = input.units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
             for scope in super::super::scopes(input).unwrap() {
                 learn(input, &scope, std::slice::from_ref(&warning));
@@ -217,7 +192,7 @@ mod tests {
         });
         let memo = Memo::decode(memo, &Digest::of(b"build"));
         let again = |source: &Source| {
-            with(source, &memo, &recorded, |input| {
+            beside(source, &memo, &recorded, |input| {
                 let of_eu = input.plan.clusters.iter().find(|cluster| cluster.cluster.name.as_str() == "eu-1").unwrap();
                 proved(input, of_eu)
             })

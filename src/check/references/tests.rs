@@ -1,13 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::*;
-use crate::check::Kept;
-use crate::check::tests::rendered;
+use crate::check::tests::{beside, rendered};
 use crate::finding::Finding;
 use crate::memo::Memo;
-use crate::plan;
-use crate::render::{self, Before, Made, Templates, tests::source};
+use crate::render::{self, tests::source};
 use crate::source::Source;
 
 /// A slip: the file with the program's text of a template or the fleet's own of another file, what stands there, what
@@ -154,57 +151,45 @@ fn what_the_platform_brings_may_be_named() {
     assert_eq!(told(&found(&source)), BTreeSet::from([("reference/missing", line(&source, &policy))]));
 }
 
-/// Renders what is not recorded, as a run does, and checks it.
-fn beside(
+/// What is found beside what is recorded, the inputs of the units that were rendered, and their number.
+fn judged(
     source: &Source,
     memo: &Memo,
     recorded: &BTreeMap<String, Digest>,
 ) -> (Vec<Finding>, BTreeMap<String, Digest>, usize) {
-    let fleet = crate::config::parse(source).0.unwrap();
-    let plan = plan::plan(&fleet, source).0.unwrap();
-    let (templates, jobs) = (Templates::load(source.below("templates/")).unwrap(), render::jobs(&plan, "0"));
-    let (mut units, mut stay) = (Vec::new(), Vec::new());
-    for job in &jobs {
-        let before = Before { recorded: recorded.get(&job.path).copied(), memo, rest: Digest::of(b"rest") };
-        match job.make(&templates, before).unwrap() {
-            Made::Rendered(unit) => units.push(unit),
-            Made::Kept(inputs) => stay.push((job, inputs)),
+    beside(source, memo, recorded, |input| {
+        let made = input.units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
+        match check(input) {
+            Outcome::Ran(findings) => (findings, made, input.units.len()),
+            other => panic!("{other:?}"),
         }
-    }
-    let made = units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
-    let (count, units, settled) = (units.len(), Arc::new(units), BTreeSet::new());
-    let kept = Kept::new(&templates, stay);
-    let input = Input { source, plan: &plan, units: &units, kept: &kept, settled: &settled, memo };
-    match check(&input) {
-        Outcome::Ran(findings) => (findings, made, count),
-        other => panic!("{other:?}"),
-    }
+    })
 }
 
 #[test]
 fn units_that_stay_are_judged_beside_what_is_shared_now() {
     let memo = Memo::default();
-    let (findings, recorded, all) = beside(&source(), &memo, &BTreeMap::new());
+    let (findings, recorded, all) = judged(&source(), &memo, &BTreeMap::new());
     assert_eq!((findings, all), (Vec::new(), 12));
     let build = Digest::of(b"build");
     let memo = Memo::decode(memo.encode([], &build).unwrap(), &build);
     // One tenant changes: the others stay, and are not even looked at.
     let one = slipped(&[("tenants/acme.yaml", "displayName: Acme Corp", "displayName: Acme")]);
-    let (findings, _, rendered) = beside(&one, &memo, &recorded);
+    let (findings, _, rendered) = judged(&one, &memo, &recorded);
     assert_eq!((findings, rendered), (Vec::new(), 1));
     let wrong = slipped(&[(
         "tenants/acme.yaml",
         "cluster: eu-1",
         "cluster: eu-1\ncomponents:\n  thehive:\n    persistence:\n      storageClassName: fats",
     )]);
-    let (findings, ..) = beside(&wrong, &memo, &recorded);
+    let (findings, ..) = judged(&wrong, &memo, &recorded);
     assert_eq!(told(&findings), BTreeSet::from([("reference/missing", "tenants/acme.yaml:13".into())]));
     // What all share loses what a tenant that stays names: its class is no longer brought by the platform.
     let gone = slipped(&[
         ("install.yaml", "name: fast-ssd", "name: slow-hdd"),
         ("tenants/glacier.yaml", "Glacier Tours", "Glacier"),
     ]);
-    let (findings, ..) = beside(&gone, &memo, &recorded);
+    let (findings, ..) = judged(&gone, &memo, &recorded);
     assert_eq!(
         told(&findings),
         BTreeSet::from([("reference/missing", "tenants/everglade.yaml:23".into())]),
