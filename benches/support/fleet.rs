@@ -36,9 +36,10 @@ fn own(path: &str) -> String {
     fs::read_to_string(Path::new(OWN).join(path)).unwrap()
 }
 
+/// The files of a folder of the repository, not of the folders in it.
 fn list(folder: &str) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(Path::new(OWN).join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(Path::new(OWN).join(folder)).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     paths.sort();
     paths
 }

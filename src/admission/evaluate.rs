@@ -4,7 +4,7 @@ use kube_cel::cel::Value as Cel;
 use serde_json::{Map, Value, json};
 
 use super::matching::Resource;
-use super::policy::{Binding, Policy};
+use super::policy::{Binding, Policy, ROOTS};
 use crate::cel::{self, Compiled, Outcome};
 
 /// An object and what the API server knows beside it.
@@ -116,7 +116,7 @@ impl Policy {
         if self.has_parameters && binding.parameters.is_none() {
             return Verdict::NotCheckable("its parameters are not among the policies' files".into());
         }
-        let mut known = Variables::of(subject, binding);
+        let mut known = Variables::of(self, subject, binding);
         for condition in &self.conditions {
             match known.run(condition) {
                 Outcome::Value(Cel::Bool(true)) => {}
@@ -159,29 +159,17 @@ struct Variables {
 }
 
 impl Variables {
-    fn of(subject: &Subject<'_>, binding: &Binding) -> Self {
-        let resource = subject.resource;
-        let operation = if subject.old.is_some() { "UPDATE" } else { "CREATE" };
-        let mut request = json!({
-            "operation": operation,
-            "name": subject.name,
-            "dryRun": false,
-            "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
-            "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
-            "userInfo": {"username": subject.user, "groups": groups(subject.user)},
-        });
-        if let Some(namespace) = subject.namespace_name {
-            request["namespace"] = namespace.into();
-        }
+    fn of(policy: &Policy, subject: &Subject<'_>, binding: &Binding) -> Self {
         let null = Value::Null;
-        let roots = [
-            ("object", subject.object),
-            ("oldObject", subject.old.unwrap_or(&null)),
-            ("request", &request),
-            ("namespaceObject", subject.namespace.unwrap_or(&null)),
-            ("params", binding.parameters.as_ref().unwrap_or(&null)),
-        ];
-        Self { roots: roots.map(|(name, value)| (name, cel::plain(value))).to_vec(), composed: Vec::new() }
+        let of = |root: &str| match root {
+            "object" => cel::plain(subject.object),
+            "oldObject" => cel::plain(subject.old.unwrap_or(&null)),
+            "request" => cel::plain(&request(subject)),
+            "namespaceObject" => cel::plain(subject.namespace.unwrap_or(&null)),
+            _ => cel::plain(binding.parameters.as_ref().unwrap_or(&null)),
+        };
+        let named = ROOTS.into_iter().filter(|root| policy.named.contains(root));
+        Self { roots: named.map(|root| (root, of(root))).collect(), composed: Vec::new() }
     }
 
     fn compose(&mut self, name: &str, value: Cel) {
@@ -190,7 +178,9 @@ impl Variables {
 
     fn run(&self, expression: &Compiled) -> Outcome {
         let mut variables: Vec<(&str, Cel)> = self.roots.iter().map(|(name, value)| (*name, value.clone())).collect();
-        variables.push(("variables", cel::map(self.composed.iter().cloned())));
+        if expression.names("variables") {
+            variables.push(("variables", cel::map(self.composed.iter().cloned())));
+        }
         expression.run(&variables)
     }
 
@@ -202,6 +192,23 @@ impl Variables {
         let told = told.or_else(|| validation.message.clone());
         told.unwrap_or_else(|| format!("it does not hold: {}", short(validation.expression.text())))
     }
+}
+
+/// What is asked, as the API server tells a policy.
+fn request(subject: &Subject<'_>) -> Value {
+    let resource = subject.resource;
+    let mut request = json!({
+        "operation": if subject.old.is_some() { "UPDATE" } else { "CREATE" },
+        "name": subject.name,
+        "dryRun": false,
+        "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
+        "userInfo": {"username": subject.user, "groups": groups(subject.user)},
+    });
+    if let Some(namespace) = subject.namespace_name {
+        request["namespace"] = namespace.into();
+    }
+    request
 }
 
 /// Groups that the API server gives a ServiceAccount.

@@ -1,6 +1,6 @@
 //! A policy with its bindings, compiled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub struct Policy {
     pub(super) validations: Vec<Validation>,
     /// What all expressions together read of each variable of a request.
     pub(super) reads: BTreeMap<&'static str, Reads>,
+    /// The variables of a request that an expression names.
+    pub(super) named: BTreeSet<&'static str>,
     /// Whether an expression looks at what was there before.
     pub(super) compares: bool,
     /// Whether its verdict depends on parameters.
@@ -116,6 +118,7 @@ fn read(object: &Value, bindings: &[&Value], all: &[&Value]) -> Result<Policy, S
         variables,
         validations,
         reads: BTreeMap::new(),
+        named: BTreeSet::new(),
         compares: false,
         has_parameters: !spec["paramKind"].is_null(),
         name,
@@ -169,6 +172,13 @@ impl Policy {
         for expression in expressions {
             expression.reads(&mut roots);
         }
+        let all = || {
+            let variables = self.variables.iter().map(|(_, variable)| variable);
+            let of_validations = self.validations.iter().map(|validation| &validation.expression);
+            let messages = self.validations.iter().filter_map(|validation| validation.message_expression.as_ref());
+            variables.chain(&self.conditions).chain(of_validations).chain(messages)
+        };
+        self.named = ROOTS.into_iter().filter(|root| all().any(|expression| expression.names(root))).collect();
         self.compares = roots.reads("oldObject") != Reads::default()
             || self.variables.iter().any(|(_, variable)| variable.names("oldObject"));
         self.reads = ROOTS.iter().map(|root| (*root, roots.reads(root))).collect();
@@ -181,10 +191,19 @@ impl Policy {
 
     /// What the policy reads of the object.
     pub fn of_object(&self, object: &Value) -> Value {
+        self.parts(object, Reads::of)
+    }
+
+    /// As [`Policy::of_object`], of an object, or of what was kept of it, in which no text stands for a value.
+    pub fn of_settled(&self, object: &Value) -> Value {
+        self.parts(object, Reads::of_settled)
+    }
+
+    fn parts(&self, object: &Value, of: impl Fn(&Reads, &Value) -> Value) -> Value {
         let (new, old) = (&self.reads["object"], &self.reads["oldObject"]);
-        let read = new.of(object);
+        let read = of(new, object);
         // Offline, what was there before is the object itself.
-        if *old == Reads::default() { read } else { merged(read, old.of(object)) }
+        if *old == Reads::default() { read } else { merged(read, of(old, object)) }
     }
 }
 

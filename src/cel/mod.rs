@@ -1,10 +1,12 @@
 //! Expressions in CEL, as the API server evaluates them: compiled once, told what they read, run with the functions of
 //! Kubernetes.
 
+mod pattern;
 mod reads;
 mod value;
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::{Context, ExecutionError, Program, Value};
@@ -18,6 +20,8 @@ pub use value::{escaped, plain};
 pub struct Compiled {
     text: String,
     program: Program,
+    /// The variables that it names.
+    named: BTreeSet<String>,
 }
 
 /// What became of an expression.
@@ -39,7 +43,8 @@ impl Compiled {
     pub fn new(text: &str) -> Result<Self, String> {
         // The parser of the crate writes what it does not like to standard error; its errors say the same.
         let program = Program::compile(text).map_err(|errors| one_line(&errors.to_string()))?;
-        Ok(Self { text: text.to_owned(), program })
+        let named = program.references().variables().into_iter().map(str::to_owned).collect();
+        Ok(Self { text: text.to_owned(), program, named })
     }
 
     /// As it was written.
@@ -49,7 +54,7 @@ impl Compiled {
 
     /// Whether it names a variable.
     pub fn names(&self, variable: &str) -> bool {
-        self.program.references().has_variable(variable)
+        self.named.contains(variable)
     }
 
     /// What it reads of the variables in `roots`.
@@ -65,8 +70,8 @@ impl Compiled {
     /// Runs it with these variables.
     pub fn run(&self, variables: &[(&str, Value)]) -> Outcome {
         BASE.with(|base| {
-            let mut context = base.get_or_init(|| Context::default().with_all()).new_inner_scope();
-            for (name, value) in variables {
+            let mut context = base.get_or_init(functions).new_inner_scope();
+            for (name, value) in variables.iter().filter(|(name, _)| self.names(name)) {
                 context.add_variable_from_value(*name, value.clone());
             }
             match self.program.execute(&context) {
@@ -78,6 +83,12 @@ impl Compiled {
             }
         })
     }
+}
+
+fn functions() -> Context<'static> {
+    let mut context = Context::default().with_all();
+    context.add_function("matches", pattern::matches);
+    context
 }
 
 thread_local! {
@@ -129,6 +140,10 @@ mod tests {
             assert_eq!(run(text), Outcome::Value(Value::Bool(true)), "{text}");
         }
         assert!(matches!(run("object.missing == 1"), Outcome::Failed(_)));
+        for _ in 0..2 {
+            assert_eq!(run("'b'.matches('^[ac]$')"), Outcome::Value(Value::Bool(false)));
+            assert_eq!(run("'b'.matches('(b')"), Outcome::Failed("matches fails".into()));
+        }
         assert!(matches!(run("authorizer.group('').resource('x')"), Outcome::Unsupported(_)));
         assert!(Compiled::new("object.").is_err());
     }

@@ -15,11 +15,17 @@ use super::value::escaped;
 pub struct Reads {
     /// All of it.
     whole: bool,
-    /// How many items or which keys there are.
+    /// How much of it there is: items, keys, characters.
+    sized: bool,
+    /// Which keys there are, or how many items.
     keys: bool,
+    /// Whether it holds what is only known when it runs: which keys there are, or every item.
+    sought: bool,
     /// Whether it holds these texts, as key or as item.
     members: Vec<String>,
     fields: BTreeMap<String, Reads>,
+    /// Of every item of a list; of a mapping, nothing but its keys.
+    items: Option<Box<Reads>>,
     /// Of every item or field.
     each: Option<Box<Reads>>,
 }
@@ -30,33 +36,46 @@ impl Reads {
         *self == Self::default()
     }
 
-    /// The parts of a value that are read, and nothing else of it. What only must be there keeps its type.
+    /// The parts of a value that are read, and nothing else of it. What only must be there keeps its type. A text may
+    /// stand for a value that is not known yet.
     pub fn of(&self, value: &Value) -> Value {
+        self.parts(value, false)
+    }
+
+    /// As [`Reads::of`], of a value in which every text is one.
+    pub fn of_settled(&self, value: &Value) -> Value {
+        self.parts(value, true)
+    }
+
+    fn parts(&self, value: &Value, settled: bool) -> Value {
         if self.whole {
             return value.clone();
         }
         match value {
-            Value::Object(fields) => self.of_fields(fields).into(),
-            Value::Array(_) if !self.members.is_empty() || !self.fields.is_empty() => value.clone(),
-            Value::Array(items) => match &self.each {
-                Some(each) => items.iter().map(|item| each.of(item)).collect(),
-                None if self.keys => items.iter().map(stub).collect(),
-                None => Value::Array(Vec::new()),
+            Value::Object(fields) => self.of_fields(fields, settled).into(),
+            Value::Array(_) if self.sought || !self.members.is_empty() || !self.fields.is_empty() => value.clone(),
+            Value::Array(items) => match (&self.items, &self.each) {
+                (Some(_), Some(_)) => value.clone(),
+                (Some(one), None) | (None, Some(one)) => items.iter().map(|item| one.parts(item, settled)).collect(),
+                (None, None) if self.sized || self.keys => items.iter().map(stub).collect(),
+                (None, None) => Value::Array(Vec::new()),
             },
-            // A text that stands for a value which is not known yet may become a mapping.
+            // Of a scalar, nothing can be read but itself: what looks into it fails, whatever it is.
+            other if settled && !self.sized => stub(other),
             other if !self.is_presence() => other.clone(),
             other => stub(other),
         }
     }
 
-    fn of_fields(&self, fields: &Map<String, Value>) -> Map<String, Value> {
+    fn of_fields(&self, fields: &Map<String, Value>, settled: bool) -> Map<String, Value> {
+        let all = self.sized || self.keys || self.sought;
         let one = |(name, value): (&String, &Value)| {
             let named = self.fields.get(name).or_else(|| self.fields.get(&escaped(name)));
             let value = match (named, &self.each) {
                 (Some(_), Some(_)) => value.clone(),
-                (Some(reads), None) => reads.of(value),
-                (None, Some(each)) => each.of(value),
-                (None, None) if self.keys || self.members.contains(name) => stub(value),
+                (Some(reads), None) => reads.parts(value, settled),
+                (None, Some(each)) => each.parts(value, settled),
+                (None, None) if all || self.members.contains(name) => stub(value),
                 (None, None) => return None,
             };
             Some((name.clone(), value))
@@ -67,6 +86,7 @@ impl Reads {
     fn at(&mut self, path: &[Part]) -> &mut Self {
         path.iter().fold(self, |reads, part| match part {
             Part::Field(name) => reads.fields.entry(name.clone()).or_default(),
+            Part::Item => reads.items.get_or_insert_default(),
             Part::Each => reads.each.get_or_insert_default(),
         })
     }
@@ -87,6 +107,9 @@ fn stub(value: &Value) -> Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Field(String),
+    /// What a loop runs over: the items of a list, the keys of a mapping.
+    Item,
+    /// What stands at some index or key.
     Each,
 }
 
@@ -212,7 +235,7 @@ impl Roots {
                     Some(key) => leads.iter().for_each(|lead| self.note(lead, |reads| reads.members.push(key.clone()))),
                     None => {
                         self.run(what);
-                        self.using(&leads);
+                        leads.iter().for_each(|lead| self.note(lead, |reads| reads.sought = true));
                     }
                 }
                 Vec::new()
@@ -229,7 +252,7 @@ impl Roots {
     /// Of a list or mapping, no more is read than how many items or which keys it has.
     fn sized(&mut self, of: &IdedExpr) -> Vec<Lead> {
         let leads = self.visit(of);
-        leads.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
+        leads.iter().for_each(|lead| self.note(lead, |reads| reads.sized = true));
         Vec::new()
     }
 
@@ -244,9 +267,9 @@ impl Roots {
         range.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
         self.run(&of.accu_init);
         let before = self.scopes.len();
-        let items = further(&range, &Part::Each);
+        let (items, values) = (further(&range, &Part::Item), further(&range, &Part::Each));
         self.scopes.push((of.accu_var.clone(), Vec::new()));
-        self.scopes.extend(of.iter_var2.iter().map(|name| (name.clone(), items.clone())));
+        self.scopes.extend(of.iter_var2.iter().map(|name| (name.clone(), values.clone())));
         self.scopes.push((of.iter_var.clone(), items));
         self.all([&of.loop_cond, &of.loop_step]);
         self.run(&of.result);
@@ -306,12 +329,26 @@ mod tests {
                 "(has(object.rules) ? object.rules : []).exists(r, has(r.resourceNames))",
                 json!({"rules": [{"resourceNames": []}, {}]}),
             ),
-            ("object.metadata.labels.all(k, k.startsWith('x'))", json!({"metadata": {"labels": {"x": "1", "y": "2"}}})),
+            ("object.metadata.labels.all(k, k.startsWith('x'))", json!({"metadata": {"labels": {"x": "", "y": ""}}})),
+            (
+                "object.metadata.labels.all(k, object.metadata.labels[k] != '')",
+                json!({"metadata": {"labels": {"x": "1", "y": "2"}}}),
+            ),
+            ("['x', 'z'].exists(k, k in object.metadata.labels)", json!({"metadata": {"labels": {"x": "", "y": ""}}})),
             ("[object.metadata].all(m, m.name == 'a')", json!({"metadata": object["metadata"]})),
             ("true", json!({})),
         ] {
             assert_eq!(read(expression, &object), expected, "{expression}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_one_is_not_looked_into() {
+        let mut roots = Roots::new(&["object"]);
+        Compiled::new("object.a.all(k, k != 'x') && object.b.size() > 0").unwrap().reads(&mut roots);
+        let (reads, object) = (roots.reads("object"), json!({"a": "may stand for a mapping", "b": "long", "c": 1}));
+        assert_eq!(reads.of(&object), json!({"a": "may stand for a mapping", "b": "long"}));
+        assert_eq!(reads.of_settled(&object), json!({"a": "", "b": "long"}));
     }
 
     /// The law on which everything rests: the verdict on the parts is the verdict on the whole.
@@ -322,6 +359,8 @@ mod tests {
             json!({"a": {"b": []}, "d": []}),
             json!({"a": {"c": ""}}),
             json!({"d": [{"e": "x", "g": {}}]}),
+            json!({"a": {"b": "text", "c": ["c", "e"]}, "d": [{"e": "e"}]}),
+            json!({"a": "text", "d": {"e": {"g": 1}, "x": {"h": 2}}}),
         ];
         let expressions = [
             "has(object.a) && has(object.a.b) && object.a.b.size() > 1",
@@ -333,12 +372,24 @@ mod tests {
             "object.a.b[0] == 1",
             "has(object.a) && object.a != null && null != object.d",
             "has(object.a) && 'b' in object.a && object.a['b'].size() == 0",
+            "object.a.all(key, key in ['b', 'c'])",
+            "object.a.exists(key, object.a[key] == 'x')",
+            "object.d.all(one, one in object.a.c)",
+            "object.d.all(one, one.e in object.a.c)",
+            "['b', 'e'].filter(key, key in object.a).size() == 1",
+            "['e', 'x'].all(key, key in object.d && object.d[key].all(inner, inner.matches('^[gh]$')))",
+            "object.d.map(key, key).size() == 2 && object.d.exists(key, key == 'e')",
+            "object.a.b.size() == 4",
         ];
         for expression in expressions {
             for object in &objects {
                 let run =
                     |value: &Value| Compiled::new(expression).unwrap().run(&[("object", super::super::plain(value))]);
                 assert_eq!(run(object), run(&read(expression, object)), "{expression} of {object}");
+                let mut roots = Roots::new(&["object"]);
+                Compiled::new(expression).unwrap().reads(&mut roots);
+                let settled = roots.reads("object").of_settled(object);
+                assert_eq!(run(object), run(&settled), "{expression} of {object} settled");
             }
         }
     }

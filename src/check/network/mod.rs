@@ -216,9 +216,18 @@ impl Scope<'_> {
 
     /// Everything that is rendered for the cluster and matters to the network, releases as what they deploy.
     pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
-        self.units.chunks(CHUNK).flat_map(|chunk| {
-            let lists: Vec<Vec<Source>> = chunk.par_iter().map(|(list, at)| sources(list, *at)).collect();
-            lists.into_iter().flatten()
+        self.sources_with(|_| ()).flat_map(|(sources, ())| sources)
+    }
+
+    /// As [`Self::sources`], a unit each, with something that is told of each while it is at hand.
+    fn sources_with<T: Send>(&self, tell: impl Fn(&[Source]) -> T + Sync) -> impl Iterator<Item = (Vec<Source>, T)> {
+        self.units.chunks(CHUNK).flat_map(move |chunk| {
+            let of_unit = |(list, at): &Place| {
+                let sources = sources(list, *at);
+                let told = tell(&sources);
+                (sources, told)
+            };
+            chunk.par_iter().map(of_unit).collect::<Vec<_>>()
         })
     }
 
@@ -279,10 +288,12 @@ fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Findin
         return Ok(warnings);
     }
     let scope = scope(input, cluster)?;
-    let found = match scope.model() {
+    let mut footprints = Vec::with_capacity(scope.units.len());
+    let units = scope.sources_with(state::footprint).inspect(|(_, footprint)| footprints.push(*footprint));
+    let found = match Model::build(units.flat_map(|(sources, _)| sources), &scope.settings) {
         Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
         Err(refusals) => findings::of_refusals(&refusals),
     };
-    state::learn(input, &scope, &found);
+    state::learn(input, &scope, &footprints, &found);
     Ok(found)
 }

@@ -4,9 +4,7 @@
 //! for as long as the files that they point to are what they were.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,9 +12,8 @@ use super::{Scope, claims, expected, settings, sources};
 use crate::check::Input;
 use crate::finding::{Class, Finding, Location, Severity};
 use crate::manifest::Digest;
-use crate::network::{Claims, Settings};
+use crate::network::{Claims, Settings, Source as Document};
 use crate::plan::ClusterPlan;
-use crate::render::RenderedUnit;
 use crate::rules;
 use crate::source::Source;
 
@@ -47,7 +44,8 @@ pub fn proved(input: &Input<'_>, cluster: &ClusterPlan<'_>) -> Option<Vec<Findin
     }
     let kept = input.kept.inputs(name).map(|(path, inputs)| Some((path, input.memo.footprint(path, &inputs)?)));
     let mut footprints = kept.collect::<Option<BTreeMap<&str, Digest>>>()?;
-    footprints.extend(changed.iter().map(|at| (input.units[*at].path.as_str(), footprint(input.units, *at))));
+    let print = |at: &usize| (input.units[*at].path.as_str(), footprint(&sources(input.units, *at)));
+    footprints.extend(changed.iter().map(print));
     if expected(cluster).iter().any(|path| !footprints.contains_key(path.as_str())) {
         return None;
     }
@@ -58,15 +56,17 @@ pub fn proved(input: &Input<'_>, cluster: &ClusterPlan<'_>) -> Option<Vec<Findin
     (state(&claims, &settings, &footprints, input.source, &warnings) == proved).then_some(warnings)
 }
 
-/// Notes that a cluster was proved, if nothing worse than warnings was found.
-pub fn learn(input: &Input<'_>, scope: &Scope<'_>, found: &[Finding]) {
+/// Notes that a cluster was proved, if nothing worse than warnings was found in all of its units.
+pub fn learn(input: &Input<'_>, scope: &Scope<'_>, prints: &[Digest], found: &[Finding]) {
+    if prints.len() != scope.units.len() {
+        return;
+    }
     let Some(warnings) = found.iter().map(warning).collect::<Option<Vec<_>>>() else { return };
     let Ok(text) = serde_json::to_string(&warnings) else { return };
     let name = scope.cluster.cluster.name.as_str();
     let inputs: BTreeMap<&str, Digest> = input.kept.inputs(name).collect();
-    let prints: Vec<Digest> = scope.units.par_iter().map(|(list, at)| footprint(list, *at)).collect();
     let mut footprints = BTreeMap::new();
-    for ((list, at), footprint) in scope.units.iter().zip(prints) {
+    for ((list, at), footprint) in scope.units.iter().zip(prints.iter().copied()) {
         let (path, own) = (list[*at].path.as_str(), list[*at].inputs);
         input.memo.learn_footprint(path, inputs.get(path).copied().unwrap_or(own), footprint);
         footprints.insert(path, footprint);
@@ -110,15 +110,23 @@ fn finding(warning: Warning) -> Option<Finding> {
 
 /// What a unit says to the network. Annotations say nothing, and neither do the values of a release but for the workloads
 /// that follow from them.
-fn footprint(list: &Arc<Vec<RenderedUnit>>, at: usize) -> Digest {
-    let documents = sources(list, at).into_iter().map(|mut source| {
-        if let Some(Value::Object(metadata)) = source.value.get_mut("metadata") {
-            metadata.remove("annotations");
+pub fn footprint(sources: &[Document]) -> Digest {
+    let mut parts = Vec::new();
+    for source in sources {
+        parts.push(source.file.as_bytes().to_vec());
+        let Value::Object(fields) = &source.value else { continue };
+        for (name, value) in fields {
+            parts.push(name.as_bytes().to_vec());
+            match value {
+                Value::Object(metadata) if name == "metadata" => {
+                    let said = metadata.iter().filter(|(name, _)| *name != "annotations");
+                    said.for_each(|(name, value)| parts.push(format!("{name} {value}").into_bytes()));
+                }
+                other => parts.push(other.to_string().into_bytes()),
+            }
         }
-        format!("{} {}", source.file, source.value)
-    });
-    let documents: Vec<String> = documents.collect();
-    Digest::of_parts(documents.iter().map(String::as_bytes))
+    }
+    Digest::of_parts(parts.iter().map(Vec::as_slice))
 }
 
 #[cfg(test)]
@@ -186,7 +194,8 @@ mod tests {
         let memo = beside(&source, &Memo::default(), &BTreeMap::new(), |input| {
             recorded = input.units.iter().map(|unit| (unit.path.clone(), unit.inputs)).collect();
             for scope in super::super::scopes(input).unwrap() {
-                learn(input, &scope, std::slice::from_ref(&warning));
+                let prints: Vec<Digest> = scope.sources_with(footprint).map(|(_, print)| print).collect();
+                learn(input, &scope, &prints, std::slice::from_ref(&warning));
             }
             input.memo.encode([], &Digest::of(b"build")).unwrap()
         });

@@ -1,9 +1,10 @@
 //! Asks every policy about every object of a unit: once for all objects that agree in what the policy reads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Namespaces, resource};
 use crate::admission::{self, Asked, Policy, Resource, Subject, Verdict};
@@ -37,6 +38,8 @@ struct Known {
     resource: Resource,
     read: Value,
     labels: Value,
+    /// Whether values stand in its labels.
+    open_labels: bool,
     /// Where the values are that it reads.
     holes: Vec<Place>,
     /// Whether every object of the shape has the same verdict.
@@ -133,8 +136,10 @@ impl<'a> Guard<'a> {
                 let labels = manifest["metadata"]["labels"].clone();
                 let mut holes = Vec::new();
                 find_holes(&read, &mut Place::default(), &mut holes);
-                let fixed = holes.is_empty() && !asked.reads_around() && !has_hole(&labels);
-                Known { policy, resource: resource.clone(), read, labels, holes, fixed, said: Mutex::default() }
+                let open_labels = has_hole(&labels);
+                let fixed = holes.is_empty() && !asked.reads_around() && !open_labels;
+                let (resource, said) = (resource.clone(), Mutex::default());
+                Known { policy, resource, read, labels, open_labels, holes, fixed, said }
             })
         };
         self.asked.iter().enumerate().filter_map(of).collect()
@@ -156,16 +161,22 @@ impl<'a> Guard<'a> {
         known.holes.iter().find(without).cloned().unwrap_or_default()
     }
 
-    fn ask(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
+    fn ask<'k>(&self, known: &'k Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
         let policy = self.asked[known.policy];
         let is_namespace = known.resource.plural == "namespaces" && known.resource.group.is_empty();
         let of_namespace = id.namespace.or(is_namespace.then_some(id.name));
         let namespace = of_namespace.and_then(|name| self.namespaces.get(&(cluster.to_owned(), name.to_owned())));
-        let labels = if has_hole(&known.labels) { fill(&known.labels, values) } else { known.labels.clone() };
-        let labels = labels.as_object().cloned().unwrap_or_default();
+        let filled =
+            |value: &'k Value, open: bool| if open { Cow::Owned(fill(value, values)) } else { Cow::Borrowed(value) };
+        let (labels, none) = (filled(&known.labels, known.open_labels), Map::new());
+        let labels = labels.as_object().unwrap_or(&none);
         let elsewhere = of_namespace.map(|name| admission::labels_of_namespace(&Value::Null, name));
         let own = namespace.map(|(_, labels)| labels).or(elsewhere.as_ref());
-        let object = if known.holes.is_empty() { known.read.clone() } else { fill(&known.read, values) };
+        let object = if known.holes.is_empty() {
+            Cow::Borrowed(&known.read)
+        } else {
+            Cow::Owned(policy.of_settled(&fill(&known.read, values)))
+        };
         let subject = Subject {
             resource: &known.resource,
             object: &object,
@@ -174,7 +185,7 @@ impl<'a> Guard<'a> {
             namespace: namespace.map(|(object, _)| object),
             namespace_name: of_namespace,
             namespace_labels: own,
-            labels: &labels,
+            labels,
             user: self.user,
         };
         if !policy.is_met(&subject) {
