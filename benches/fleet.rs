@@ -19,6 +19,8 @@ const SHORT: usize = 9;
 
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "support/processors.rs"]
+mod processors;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -179,7 +181,6 @@ fn seconds(time: Duration) -> f64 {
 /// What running a program took.
 struct Ran {
     time: Duration,
-    /// Of all processors, its threads together; exact to a hundredth of a second.
     processors: Duration,
     /// Peak memory in KiB.
     memory: u64,
@@ -197,33 +198,23 @@ fn runs(times: usize, mut work: impl FnMut(usize) -> Ran) -> Ran {
 fn run(command: &mut Command) -> Ran {
     let said = tempfile::NamedTempFile::new().unwrap();
     command.stdout(Stdio::null()).stderr(said.reopen().unwrap());
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processors::of_children());
     let mut child = command.spawn().unwrap();
-    let process = PathBuf::from(format!("/proc/{}", child.id()));
-    // The kernel keeps both until the process is gone.
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    // The kernel keeps the peak until the process is gone.
     let watch = std::thread::spawn(move || {
-        let (mut peak, mut processors) = (0, Duration::ZERO);
-        while let Some(now) = peak_of(&process.join("status")) {
+        let mut peak = 0;
+        while let Some(now) = peak_of(&status) {
             peak = peak.max(now);
-            processors = processors_of(&process.join("stat")).unwrap_or(processors);
-            std::thread::sleep(Duration::from_millis(3));
+            std::thread::sleep(Duration::from_millis(5));
         }
-        (peak, processors)
+        peak
     });
     let ended = child.wait().unwrap();
-    let time = start.elapsed();
+    let (time, processors) = (start.elapsed(), processors::of_children().saturating_sub(before));
     let said = fs::read_to_string(said.path()).unwrap_or_default();
     assert!(ended.success(), "{command:?}: {said}");
-    let (memory, processors) = watch.join().unwrap();
-    Ran { time, processors, memory, said }
-}
-
-/// Time in the program and in the kernel for it, in the ticks of proc(5): a hundredth of a second.
-fn processors_of(stat: &Path) -> Option<Duration> {
-    let text = fs::read_to_string(stat).ok()?;
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(10 * ticks))
+    Ran { time, processors, memory: watch.join().unwrap(), said }
 }
 
 fn peak_of(status: &Path) -> Option<u64> {
