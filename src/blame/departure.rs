@@ -7,8 +7,10 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::config;
 use crate::finding::{Finding, Location};
+use crate::manifest::ObjectId;
 use crate::render::embedded;
 use crate::source::Source;
+use crate::yaml::{self, Limits};
 
 /// The slug of the tenant of a rendered file.
 pub fn tenant(file: &str) -> Option<&str> {
@@ -52,6 +54,52 @@ pub fn overridden(source: &Source, template: &str, words: &[&str]) -> Option<Loc
         }
     }
     own.first().map(|(name, twin, text)| place(name, departure(twin, text, &[])))
+}
+
+/// The document of an object (`Kind namespace/name`) that the fleet ships as it is, below `policies/admission/`.
+pub fn shipped(source: &Source, object: &str) -> Option<Location> {
+    let files = source.below("policies/admission/").filter(|(path, _)| !path.starts_with("policies/admission/cases/"));
+    files.into_iter().find_map(|(path, text)| {
+        let documents = yaml::parse(text, Limits::MANIFEST).ok()?;
+        let is_it = |root: &yaml::Node| ObjectId::of(&root.to_json()).is_ok_and(|id| id.to_string() == object);
+        let document = documents.into_iter().find(|document| is_it(&document.root))?;
+        Some(Location::new(path, document.root.span))
+    })
+}
+
+/// The line of the fleet's own template that writes an object (`Kind namespace/name`): in its document the first that
+/// departs from the program's template, else its name; the first line of the template if it does not name the object.
+pub fn in_document(template: &str, text: &str, object: &str) -> Location {
+    let twin = embedded(template.trim_start_matches("templates/")).unwrap_or_default();
+    let (kind, name) = object.split_once(' ').unwrap_or_default();
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let says = |at: usize, key: &str, value: &str| lines[at].strip_prefix(key).is_some_and(|rest| rest.trim() == value);
+    let mut starts: Vec<usize> = vec![0];
+    starts.extend(lines.iter().enumerate().filter(|(_, line)| line.trim() == "---").map(|(at, _)| at + 1));
+    starts.push(lines.len() + 1);
+    let documents = starts.windows(2).map(|pair| pair[0]..(pair[1] - 1).max(pair[0]));
+    let of_kind: Vec<_> = documents.filter(|range| range.clone().any(|at| says(at, "kind:", kind))).collect();
+    let named = of_kind.iter().find(|range| (*range).clone().any(|at| says(at, "  name:", name)));
+    let departing = departures(twin, text);
+    let departs = |range: &std::ops::Range<usize>| departing.iter().copied().find(|line| range.contains(&(line - 1)));
+    let line = match named {
+        Some(range) => departs(range).or_else(|| range.clone().find(|at| says(*at, "  name:", name)).map(|at| at + 1)),
+        None => of_kind.iter().find_map(departs),
+    };
+    Location { line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1), ..Location::file(template) }
+}
+
+/// Every line of a text that departs from its twin, from 1; where lines are gone, the one that stands there now.
+fn departures(twin: &str, text: &str) -> Vec<usize> {
+    let (mut line, mut found) = (1, Vec::new());
+    for change in TextDiff::from_lines(twin, text).iter_all_changes() {
+        if change.tag() != ChangeTag::Equal {
+            found.push(line);
+        }
+        line += usize::from(change.tag() != ChangeTag::Delete);
+    }
+    found
 }
 
 /// A finding at the line to edit, with its tenant.

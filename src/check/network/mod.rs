@@ -292,7 +292,7 @@ fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Findin
     let units = scope.sources_with(state::footprint).inspect(|(_, footprint)| footprints.push(*footprint));
     let found = match Model::build(units.flat_map(|(sources, _)| sources), &scope.settings) {
         Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
-        Err(refusals) => findings::of_refusals(&refusals),
+        Err(refusals) => findings::of_refusals(input.source, &refusals),
     };
     state::learn(input, &scope, &footprints, &found);
     Ok(found)
