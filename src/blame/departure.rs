@@ -67,27 +67,59 @@ pub fn shipped(source: &Source, object: &str) -> Option<Location> {
     })
 }
 
-/// The line of the fleet's own template that writes an object (`Kind namespace/name`): in its document the first that
-/// departs from the program's template, else its name; the first line of the template if it does not name the object.
-pub fn in_document(template: &str, text: &str, object: &str) -> Location {
+/// The line of the fleet's own template that writes one of some objects (`Kind namespace/name`, or a pod as
+/// `namespace/name[Kind]`): in its document the first that departs from the program's template, else its name; the first
+/// line of the template if it names none of them.
+pub fn in_document(template: &str, text: &str, objects: &str) -> Location {
     let twin = embedded(template.trim_start_matches("templates/")).unwrap_or_default();
-    let (kind, name) = object.split_once(' ').unwrap_or_default();
-    let name = name.rsplit('/').next().unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let says = |at: usize, key: &str, value: &str| lines[at].strip_prefix(key).is_some_and(|rest| rest.trim() == value);
-    let mut starts: Vec<usize> = vec![0];
-    starts.extend(lines.iter().enumerate().filter(|(_, line)| line.trim() == "---").map(|(at, _)| at + 1));
-    starts.push(lines.len() + 1);
-    let documents = starts.windows(2).map(|pair| pair[0]..(pair[1] - 1).max(pair[0]));
-    let of_kind: Vec<_> = documents.filter(|range| range.clone().any(|at| says(at, "kind:", kind))).collect();
-    let named = of_kind.iter().find(|range| (*range).clone().any(|at| says(at, "  name:", name)));
     let departing = departures(twin, text);
-    let departs = |range: &std::ops::Range<usize>| departing.iter().copied().find(|line| range.contains(&(line - 1)));
-    let line = match named {
-        Some(range) => departs(range).or_else(|| range.clone().find(|at| says(*at, "  name:", name)).map(|at| at + 1)),
-        None => of_kind.iter().find_map(departs),
+    let documents = documents(text);
+    let wanted: Vec<(&str, &str)> = objects.split(", ").map(kind_and_name).collect();
+    let named = |document: &&Written<'_>| wanted.iter().any(|(kind, name)| document.kind == *kind && document.name == *name);
+    let of_kind = |document: &&Written<'_>| wanted.iter().any(|(kind, _)| document.kind == *kind);
+    let departs = |document: &Written<'_>| departing.iter().copied().find(|line| document.lines.contains(line));
+    let own: Vec<&Written<'_>> = documents.iter().filter(named).collect();
+    let line = match own.as_slice() {
+        [] => documents.iter().filter(of_kind).find_map(departs),
+        [first, ..] => own.iter().find_map(|document| departs(document)).or(Some(first.name_at)),
     };
     Location { line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1), ..Location::file(template) }
+}
+
+/// The kind and the name of an object.
+fn kind_and_name(object: &str) -> (&str, &str) {
+    let (kind, path) = match object.strip_suffix(']').and_then(|pod| pod.split_once('[')) {
+        Some((path, kind)) => (kind, path),
+        None => object.split_once(' ').unwrap_or_default(),
+    };
+    (kind, path.rsplit('/').next().unwrap_or_default())
+}
+
+/// A document of a template, as far as its text says what it is.
+struct Written<'t> {
+    /// Its lines, from 1.
+    lines: std::ops::Range<usize>,
+    kind: &'t str,
+    name: &'t str,
+    name_at: usize,
+}
+
+fn documents(text: &str) -> Vec<Written<'_>> {
+    let empty = |start: usize| Written { lines: start..start, kind: "", name: "", name_at: start };
+    let mut documents = vec![empty(1)];
+    for (line, text) in (1..).zip(text.lines()) {
+        if text.trim() == "---" {
+            documents.push(empty(line + 1));
+        } else if let Some(document) = documents.last_mut() {
+            document.lines.end = line + 1;
+            if let Some(kind) = text.strip_prefix("kind:") {
+                document.kind = kind.trim();
+            } else if let (Some(name), "") = (text.strip_prefix("  name:"), document.name) {
+                (document.name, document.name_at) = (name.trim(), line);
+            }
+        }
+    }
+    documents
 }
 
 /// Every line of a text that departs from its twin, from 1; where lines are gone, the one that stands there now.

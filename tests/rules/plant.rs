@@ -10,7 +10,8 @@ use serde::Deserialize;
 use tenantry::check::{Check, Input, Kept, Outcome};
 use tenantry::commands::fleet::{self as gate, Loaded};
 use tenantry::finding::{Class, Finding};
-use tenantry::{plan, render, source};
+use tenantry::render::{self, Before, Made};
+use tenantry::{plan, source};
 
 use crate::fleet;
 
@@ -224,7 +225,12 @@ pub fn findings(family: &Family, case: &Case, edits: &[Edit]) -> Planted {
     edits.iter().for_each(|edit| edit.apply(folder.path(), &case.rule));
     let source = source::load(folder.path()).unwrap();
     let charts = source.charts.iter().map(|(path, bytes)| (path.clone(), fleet::text(bytes)));
-    let texts = source.files.clone().into_iter().chain(charts).collect();
+    let mut texts: BTreeMap<String, String> = source.files.clone().into_iter().chain(charts).collect();
+    if let Some(At { file, .. }) = &case.at
+        && let Ok(bytes) = fs::read(folder.path().join(file))
+    {
+        texts.entry(file.clone()).or_insert_with(|| fleet::text(&bytes));
+    }
     let loaded = gate::loaded_on(TODAY.parse().unwrap(), source, folder.path(), &mut Default::default());
     Planted { found: judged(&loaded, case.checks(family)), texts }
 }
@@ -241,11 +247,13 @@ fn judged(loaded: &Loaded, checks: &[String]) -> Vec<Finding> {
     plan::place(&mut findings, plan.fleet, &loaded.source, &loaded.memo);
     // What is counted follows from the plan.
     let jobs = if checks == ["capacity"] { &[] } else { prepared.jobs.as_slice() };
-    let made: Vec<_> = jobs.par_iter().map(|job| job.part(&prepared.templates, |_| true)).collect();
+    let before = Before { recorded: None, memo: &loaded.memo, rest: gate::rest(&loaded.source) };
+    let made: Vec<_> = jobs.par_iter().map(|job| job.make(&prepared.templates, before)).collect();
     let mut units = Vec::new();
     for made in made {
         match made {
-            Ok(unit) => units.push(unit),
+            Ok(Made::Rendered(unit)) => units.push(unit),
+            Ok(Made::Kept(_)) => panic!("nothing is recorded"),
             Err(found) => findings.extend(found),
         }
     }

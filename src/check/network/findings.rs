@@ -110,8 +110,13 @@ fn of_witness(
             witness.src, witness.dst
         )),
     };
-    // The policy of a tenant is more likely to be meant than one that all of them share.
-    let guilty = witness.guilty.iter().find(|place| tenant(&place.file).is_some()).or(witness.guilty.first());
+    // What the fleet wrote itself is more likely to be meant than the program's, and the policy of a tenant than one that
+    // all of them share.
+    let is_own = |place: &&Place| source.text(&template(&place.file)).is_some();
+    let of_tenant = |place: &&Place| tenant(&place.file).is_some();
+    let guilty = &witness.guilty;
+    let guilty = guilty.iter().find(|place| is_own(place) && of_tenant(place)).or(guilty.iter().find(is_own));
+    let guilty = guilty.or(witness.guilty.iter().find(of_tenant)).or(witness.guilty.first());
     match guilty {
         Some(place) => located(source, finding, place, &object_of(witness)),
         None => claim.map_or_else(|| finding.clone(), |place| finding.clone().at(place)),
@@ -167,7 +172,7 @@ fn located(source: &Source, finding: Finding, place: &Place, object: &str) -> Fi
     }
     let template = template(&place.file);
     if let Some(text) = source.text(&template) {
-        return finding.at(departure::in_document(&template, text, first));
+        return finding.at(departure::in_document(&template, text, object));
     }
     match slug {
         Some(slug) => finding.at(config::locate(source, &config::tenant_file(slug), field(object))),
