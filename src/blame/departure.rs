@@ -75,7 +75,8 @@ pub fn in_document(template: &str, text: &str, objects: &str) -> Location {
     let departing = departures(twin, text);
     let documents = documents(text);
     let wanted: Vec<(&str, &str)> = objects.split(", ").map(kind_and_name).collect();
-    let named = |document: &&Written<'_>| wanted.iter().any(|(kind, name)| document.kind == *kind && document.name == *name);
+    let named =
+        |document: &&Written<'_>| wanted.iter().any(|(kind, name)| document.kind == *kind && document.name == *name);
     let of_kind = |document: &&Written<'_>| wanted.iter().any(|(kind, _)| document.kind == *kind);
     let departs = |document: &Written<'_>| departing.iter().copied().find(|line| document.lines.contains(line));
     let own: Vec<&Written<'_>> = documents.iter().filter(named).collect();

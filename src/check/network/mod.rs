@@ -47,13 +47,7 @@ const IRRELEVANT_CORE: [&str; 5] = ["ConfigMap", "LimitRange", "ResourceQuota", 
 pub fn needs(file: &str) -> bool {
     !matches!(
         file,
-        "admission.yaml"
-            | "certificates.yaml"
-            | "compatibility.yaml"
-            | "dns.yaml"
-            | "quota.yaml"
-            | "secrets.yaml"
-            | "system-secrets.yaml"
+        "certificates.yaml" | "compatibility.yaml" | "dns.yaml" | "quota.yaml" | "secrets.yaml" | "system-secrets.yaml"
     )
 }
 
