@@ -5,12 +5,10 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, missing_docs)] // A bench is read by people.
 
-use std::time::{Duration, Instant};
-
 use tenantry::check::{CHECKS, Outcome};
 use tenantry::source::Source;
 
-use rendered::{row, with_rendered};
+use rendered::{Spent, row, with_rendered};
 
 #[path = "support/fleet.rs"]
 mod fleet;
@@ -31,18 +29,16 @@ fn main() {
 }
 
 /// Runs every check over a fleet; returns what all of them took.
-fn measure(tenants: usize) -> Duration {
+fn measure(tenants: usize) -> Spent {
     let source = Source::from_texts(fleet::files(tenants));
     with_rendered(&source, |input, rendered| {
         println!("-- {tenants} tenants");
         row("cold render", rendered, None);
         let time = |check: &tenantry::check::Check| {
-            let start = Instant::now();
-            let outcome = check.run(input);
-            let time = start.elapsed();
+            let (spent, outcome) = Spent::of(|| check.run(input));
             assert!(matches!(outcome, Outcome::Ran(_)), "{}: {outcome:?}", check.id);
-            row(check.id, time, Some((rendered, "the render")));
-            time
+            row(check.id, spent, Some((rendered, "the render")));
+            spent
         };
         let all = CHECKS.iter().map(time).sum();
         row("all checks", all, Some((rendered, "the render")));

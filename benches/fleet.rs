@@ -1,5 +1,6 @@
 //! The whole program on a large generated fleet, against what it cannot be faster than: `git fast-import` of the same
-//! tree, and `helm template` of the same chart. Every ratio is of medians from one run.
+//! tree, and `helm template` of the same chart. Every ratio is of medians from one run, and of the processors' time, in
+//! which other work on the machine does not count.
 //!
 //! `cargo bench --bench fleet -- [--tenants N] [--folder DIR]`; DIR keeps what was generated.
 
@@ -25,69 +26,64 @@ fn main() {
     let many: usize = option("--tenants").map_or(10_000, |count| count.parse().expect("--tenants takes a number"));
     let temporary = tempfile::tempdir().unwrap();
     let folder = option("--folder").map_or_else(|| temporary.path().to_owned(), PathBuf::from);
-    println!("{:<58} {:>10}  {:>10}", "", "median", "ratio");
+    println!("{:<58} {:>10}  {:>10}  {:>10}", "", "median", "processors", "ratio");
 
     let few = measure(&folder.join("few"), (many / 10).max(1));
     let all = measure(&folder.join("many"), many);
-    let growth = seconds(all.cold) / seconds(few.cold);
-    println!("{:<58} {:>10}  {growth:9.2} x", format!("growth, {} to {} tenants", few.tenants, all.tenants), "");
-    let growth = all.checks / few.checks;
-    println!("{:<58} {:>10}  {growth:9.2} x", "growth of all checks", "");
-    helm(&folder.join("many"), seconds(all.cold) / all.tenants as f64);
+    let growth = all.cold / few.cold;
+    println!("{:<58} {:>22}  {growth:9.2} x", format!("growth, {} to {} tenants", few.tenants, all.tenants), "");
+    let growth = all.check / few.check;
+    println!("{:<58} {:>22}  {growth:9.2} x", "growth of check", "");
+    helm(&folder.join("many"), all.cold / all.tenants as f64);
     small("--help", &["--help"]);
     small("list of the repository's own fleet", &["-C", OWN, "list"]);
 }
 
-/// What is compared between fleets.
+/// What is compared between fleets: seconds of all processors.
 struct Measured {
     tenants: usize,
-    cold: Duration,
-    /// Seconds of all checks of a cold run.
-    checks: f64,
+    /// `render` into an empty repository, of a fleet of which nothing is remembered.
+    cold: f64,
+    /// `check` of such a fleet.
+    check: f64,
 }
 
 fn measure(folder: &Path, tenants: usize) -> Measured {
     let fleet = folder.join("fleet");
     generate(&fleet, tenants);
-    let repository = folder.join("rendered.git");
-    let render = |options: &[&str]| {
-        let repository = repository.to_str().unwrap();
-        run(Command::new(TENANTRY).arg("-C").arg(&fleet).args(["render", "--repo", repository]).args(options))
+    let (repository, cache) = (folder.join("rendered.git"), folder.join("cache"));
+    let tenantry = |arguments: &[&str]| {
+        run(Command::new(TENANTRY).env("XDG_CACHE_HOME", &cache).arg("-C").arg(&fleet).args(arguments))
+    };
+    let render = || tenantry(&["render", "--timings", "--repo", repository.to_str().unwrap()]);
+    let forget = || {
+        let _ = fs::remove_dir_all(&cache);
     };
     let cold = runs(LONG, |_| {
+        forget();
         bare(&repository);
-        render(&[])
+        render()
     });
     let import = imports(folder, &repository);
-    let floor = seconds(import);
     println!("-- {tenants} tenants, {} MB of manifests", stream_size(folder) / 1_000_000);
-    row("git fast-import of the same tree", import, None);
-    row("cold: render, check and commit", cold.time, Some((floor, "fast-import")));
+    row("git fast-import of the same tree", &import, None);
+    row("cold: render, check and commit", &cold, Some((&import, "fast-import")));
     println!("{:<58} {:>7} MiB", "  peak memory", cold.memory / 1024);
     let one = runs(SHORT, |number| {
         change_one(&fleet, tenants / 2, number);
-        render(&[])
+        render()
     });
-    row("one tenant changed", one.time, Some((seconds(cold.time), "cold")));
-    let none = runs(SHORT, |_| render(&[]));
-    row("nothing changed", none.time, Some((seconds(cold.time), "cold")));
-    bare(&repository);
-    let again = render(&["--timings"]);
-    println!("-- where the time of a cold run goes\n{}", times(&again));
-    let (checks, whole) = (step(&again, "check"), seconds(again.time));
-    row("all checks of that run", Duration::from_secs_f64(checks), Some((whole, "of it, commit included")));
-    let others = step(&again, "render");
-    println!("{:<58} {:>10}  {:9.2} x render in memory", "", "", checks / others);
-    change_one(&fleet, tenants / 2, SHORT);
-    println!("-- where the time of a run with one tenant changed goes\n{}", times(&render(&["--timings"])));
-    Measured { tenants, cold: cold.time, checks }
-}
-
-/// Seconds of a step, by the lines of `--timings`.
-fn step(ran: &Ran, name: &str) -> f64 {
-    let line = ran.said.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
-    let milliseconds = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    milliseconds.unwrap_or_else(|| panic!("no step {name}: {}", ran.said)) / 1000.0
+    row("one tenant changed", &one, Some((&cold, "cold")));
+    let none = runs(SHORT, |_| render());
+    row("nothing changed", &none, Some((&cold, "cold")));
+    let check = runs(LONG, |_| {
+        forget();
+        tenantry(&["check"])
+    });
+    row("check of all tenants", &check, Some((&cold, "cold")));
+    println!("-- where the time of a cold run goes\n{}", times(&cold));
+    println!("-- where the time of a run with one tenant changed goes\n{}", times(&one));
+    Measured { tenants, cold: seconds(cold.processors), check: seconds(check.processors) }
 }
 
 /// The lines of `--timings`, at the end of what was said.
@@ -121,19 +117,18 @@ fn bare(repository: &Path) {
 }
 
 /// Imports the commit that was rendered last, into an empty repository.
-fn imports(folder: &Path, repository: &Path) -> Duration {
+fn imports(folder: &Path, repository: &Path) -> Ran {
     let stream = folder.join("stream");
     let export = ["fast-export", "--show-original-ids", "main"];
     let out = File::create(&stream).unwrap();
     let status = Command::new("git").arg("-C").arg(repository).args(export).stdout(out).status().unwrap();
     assert!(status.success());
     let imported = folder.join("imported.git");
-    let measured = runs(LONG, |_| {
+    runs(LONG, |_| {
         bare(&imported);
         let input = File::open(&stream).unwrap();
         run(Command::new("git").arg("-C").arg(&imported).args(["fast-import", "--quiet"]).stdin(input))
-    });
-    measured.time
+    })
 }
 
 fn stream_size(folder: &Path) -> u64 {
@@ -161,9 +156,9 @@ fn helm(folder: &Path, own: f64) {
         let name = ["template", "soctalk", "--namespace", "tenant-t00000"];
         run(Command::new(&helm).args(name).arg(&chart).arg("--values").arg(&file))
     });
-    let ratio = seconds(measured.time) / own;
-    println!("{:<58} {:8.3} ms", "a tenant, of the cold run", own * 1000.0);
-    println!("{:<58} {:7.1} ms  {ratio:8.0} x a tenant", "helm template of a tenant", seconds(measured.time) * 1000.0);
+    let (template, own) = (seconds(measured.processors) * 1000.0, own * 1000.0);
+    println!("{:<58} {own:8.3} ms", "a tenant, of the cold run's processors");
+    println!("{:<58} {template:7.1} ms  {:8.0} x a tenant", "helm template of a tenant, processors", template / own);
 }
 
 fn small(name: &str, arguments: &[&str]) {
@@ -171,9 +166,10 @@ fn small(name: &str, arguments: &[&str]) {
     println!("{name:<58} {:7.1} ms", seconds(measured.time) * 1000.0);
 }
 
-fn row(name: &str, time: Duration, against: Option<(f64, &str)>) {
-    let ratio = against.map(|(base, word)| format!("{:9.4} x {word}", seconds(time) / base)).unwrap_or_default();
-    println!("{name:<58} {:8.3} s  {ratio}", seconds(time));
+fn row(name: &str, ran: &Ran, against: Option<(&Ran, &str)>) {
+    let ratio = |base: &Ran| seconds(ran.processors) / seconds(base.processors);
+    let ratio = against.map(|(base, word)| format!("{:9.4} x {word}", ratio(base))).unwrap_or_default();
+    println!("{name:<58} {:8.3} s  {:8.3} s  {ratio}", seconds(ran.time), seconds(ran.processors));
 }
 
 fn seconds(time: Duration) -> f64 {
@@ -183,16 +179,18 @@ fn seconds(time: Duration) -> f64 {
 /// What running a program took.
 struct Ran {
     time: Duration,
+    /// Of all processors, its threads together; exact to a hundredth of a second.
+    processors: Duration,
     /// Peak memory in KiB.
     memory: u64,
     said: String,
 }
 
-/// The median time and the highest memory of some runs.
+/// The run with the median of the processors' times, with the highest memory of all.
 fn runs(times: usize, mut work: impl FnMut(usize) -> Ran) -> Ran {
     let mut all: Vec<Ran> = (0..times).map(&mut work).collect();
     let memory = all.iter().map(|ran| ran.memory).max().unwrap_or_default();
-    all.sort_by_key(|ran| ran.time);
+    all.sort_by_key(|ran| ran.processors);
     Ran { memory, ..all.swap_remove(times / 2) }
 }
 
@@ -201,21 +199,31 @@ fn run(command: &mut Command) -> Ran {
     command.stdout(Stdio::null()).stderr(said.reopen().unwrap());
     let start = Instant::now();
     let mut child = command.spawn().unwrap();
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    // The kernel keeps the peak until the process is gone.
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    // The kernel keeps both until the process is gone.
     let watch = std::thread::spawn(move || {
-        let mut peak = 0;
-        while let Some(now) = peak_of(&status) {
+        let (mut peak, mut processors) = (0, Duration::ZERO);
+        while let Some(now) = peak_of(&process.join("status")) {
             peak = peak.max(now);
-            std::thread::sleep(Duration::from_millis(5));
+            processors = processors_of(&process.join("stat")).unwrap_or(processors);
+            std::thread::sleep(Duration::from_millis(3));
         }
-        peak
+        (peak, processors)
     });
     let ended = child.wait().unwrap();
     let time = start.elapsed();
     let said = fs::read_to_string(said.path()).unwrap_or_default();
     assert!(ended.success(), "{command:?}: {said}");
-    Ran { time, memory: watch.join().unwrap(), said }
+    let (memory, processors) = watch.join().unwrap();
+    Ran { time, processors, memory, said }
+}
+
+/// Time in the program and in the kernel for it, in the ticks of proc(5): a hundredth of a second.
+fn processors_of(stat: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(stat).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(10 * ticks))
 }
 
 fn peak_of(status: &Path) -> Option<u64> {

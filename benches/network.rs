@@ -5,15 +5,13 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, missing_docs)] // A bench is read by people.
 
-use std::time::{Duration, Instant};
-
 use rayon::prelude::*;
 use serde_json::json;
 use tenantry::check::network::{Scope, scopes};
 use tenantry::network::{self, Filter, LineIndex, Model, Profile, Settings};
 use tenantry::source::Source;
 
-use rendered::{peak, row, with_rendered};
+use rendered::{Spent, peak, row, with_rendered};
 
 #[path = "support/fleet.rs"]
 mod fleet;
@@ -36,20 +34,11 @@ fn main() {
 }
 
 /// Renders and proves a fleet; says how long both took, and returns the proof's time.
-fn measure(tenants: usize) -> Duration {
+fn measure(tenants: usize) -> Spent {
     let source = Source::from_texts(fleet::files(tenants));
     with_rendered(&source, |input, rendered| {
-        let start = Instant::now();
-        let prove = |scope: &Scope<'_>| {
-            let start = Instant::now();
-            let model = scope.model().unwrap();
-            let read = start.elapsed();
-            (network::prove(&model, &scope.claims), read)
-        };
-        let proofs: Vec<_> = scopes(input).unwrap().par_iter().map(prove).collect();
-        let proved = start.elapsed();
-        let (proofs, read): (Vec<_>, Vec<Duration>) = proofs.into_iter().unzip();
-        row("reading of the manifests, all clusters one by one", read.iter().sum(), None);
+        let prove = |scope: &Scope<'_>| network::prove(&scope.model().unwrap(), &scope.claims);
+        let (proved, proofs) = Spent::of(|| scopes(input).unwrap().par_iter().map(prove).collect::<Vec<_>>());
         let pairs: u64 = proofs.iter().flat_map(|proof| &proof.verdicts).map(|verdict| verdict.pairs).sum();
         let holds = proofs.iter().all(|proof| proof.holds);
         println!("-- {tenants} tenants, {} clusters, {pairs} pairs of ends, holds: {holds}", proofs.len());
@@ -67,10 +56,11 @@ fn hundred() {
         let scopes = scopes(input).unwrap();
         let list = |scope: &Scope<'_>| {
             let model = scope.model().unwrap();
-            let start = Instant::now();
-            let mut count = 0_usize;
-            network::for_each_connection(&model, &Filter::default(), |_| count += 1);
-            (start.elapsed(), count)
+            Spent::of(|| {
+                let mut count = 0_usize;
+                network::for_each_connection(&model, &Filter::default(), |_| count += 1);
+                count
+            })
         };
         let (time, count) = list(&scopes[0]);
         row(&format!("100 tenants, all pairs: {count} connections"), time, None);
@@ -104,10 +94,12 @@ fn folder() {
         lines: LineIndex::starting_at(1),
     });
     let before = peak();
-    let start = Instant::now();
-    let model = Model::build(documents, &Settings::new(Profile::Kubernetes)).unwrap();
-    let mut count = 0_usize;
-    network::for_each_connection(&model, &Filter::default(), |_| count += 1);
-    row(&format!("10,000 pods, 1,000 policies: {count} connections"), start.elapsed(), None);
+    let (spent, count) = Spent::of(|| {
+        let model = Model::build(documents, &Settings::new(Profile::Kubernetes)).unwrap();
+        let mut count = 0_usize;
+        network::for_each_connection(&model, &Filter::default(), |_| count += 1);
+        count
+    });
+    row(&format!("10,000 pods, 1,000 policies: {count} connections"), spent, None);
     println!("{:<58} {:>6} MiB ({before} before)", "  peak memory", peak());
 }

@@ -15,7 +15,7 @@ const TENANTRY: &str = env!("CARGO_BIN_EXE_tenantry");
 /// What a comment on a pull request may hold, in characters.
 const COMMENT: usize = 65_536;
 /// Repeats; the median counts.
-const REPEATS: usize = 5;
+const REPEATS: usize = 3;
 
 #[path = "support/fleet.rs"]
 #[allow(dead_code, reason = "other benches look further into it")]

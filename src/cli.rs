@@ -367,6 +367,8 @@ pub enum SchemaKind {
     Capacity,
     /// What `diff -o json` writes
     DiffReport,
+    /// What `drift -o json` writes
+    DriftReport,
 }
 
 /// Arguments of `check`.

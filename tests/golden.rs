@@ -35,6 +35,7 @@ fn the_published_schemas_are_those_of_the_program() {
         "report",
         "capacity",
         "diff-report",
+        "drift-report",
     ] {
         let output = fleet::tenantry().args(["schema", kind]).output().unwrap();
         fleet::succeeded(&output);

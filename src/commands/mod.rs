@@ -92,6 +92,7 @@ pub fn run(cli: Cli) -> Result<u8> {
                 SchemaKind::Report => crate::report::schema(),
                 SchemaKind::Capacity => capacity::schema(),
                 SchemaKind::DiffReport => crate::report::diff::schema(),
+                SchemaKind::DriftReport => crate::report::drift::schema(),
             };
             screen.print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()))?;
             exit::OK

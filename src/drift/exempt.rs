@@ -1,6 +1,7 @@
 //! Exemptions of drift. They stand in Git and nowhere else: nothing that is written on a live object silences anything.
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Class, Item, Place, Verdict};
@@ -34,7 +35,7 @@ pub fn read(files: &dyn Files) -> Result<Vec<Exemption>, Vec<Problem>> {
 }
 
 /// What became of an exemption in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExemptionUse {
     /// Its name.
@@ -49,7 +50,7 @@ pub struct ExemptionUse {
 }
 
 /// Whether an exemption did something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ExemptionState {
     /// It covers so many differences.
@@ -62,6 +63,7 @@ pub enum ExemptionState {
     /// Its time is over: it covers nothing any more.
     Expired {
         /// The last day on which it held.
+        #[schemars(with = "String", extend("format" = "date"))]
         on: Date,
     },
 }

@@ -73,6 +73,14 @@ pub fn schema() -> Value {
     schema_of::<Document<'static>>("the JSON report of `tenantry check` and the other commands that have findings")
 }
 
+/// The JSON Schema of a document that says of itself which kind and version it is.
+pub(super) fn schema_of_document<T: JsonSchema>(kind: &str) -> Value {
+    let mut schema = schema_of::<T>(&format!("tenantry {kind}"));
+    schema["properties"]["apiVersion"]["const"] = json!("tenantry.io/v1");
+    schema["properties"]["kind"]["const"] = json!(kind);
+    schema
+}
+
 /// The JSON Schema of a document that the program writes.
 pub fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let generator = SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -328,11 +328,21 @@ pub fn drift(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
 /// Runs the program; its exit code and JSON report.
 pub fn run_drift(program: &mut Command) -> (Option<i32>, Value) {
     let output = program.env_clear().output().expect("the program runs");
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     });
+    // Where it fails before there is a report, it says so in the JSON of all commands.
+    if report["kind"] == "DriftReport" {
+        let faults: Vec<String> =
+            SCHEMA.iter_errors(&report).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
     (output.status.code(), report)
 }
+
+/// What is published of the report.
+static SCHEMA: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&tenantry::report::drift::schema()).expect("the schema is one"));
 
 /// What kubectl prints of all kinds of the objects, and of their definitions.
 fn dump(cluster: &Cluster, objects: &[Value]) -> Vec<u8> {

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use super::{Input, Outcome};
 use crate::config::Install;
 use crate::config::install::{Cluster, NetworkMode, NodeLocal};
+use crate::config::types::Cidr;
 use crate::finding::Finding;
 use crate::manifest::IdRef;
 use crate::network::{Claims, FileLines, Model, Profile, Refusals, Settings, Source, StandIn, StandInPort, prove};
@@ -163,7 +164,11 @@ fn settings(install: &Install, cluster: &Cluster) -> Settings {
     if let Ok(version) = network.cilium_version.as_str().parse() {
         settings.cilium = version;
     }
-    settings.api_server = cluster.api_server_cidrs.iter().filter_map(|cidr| cidr.as_str().parse().ok()).collect();
+    let blocks = |cidrs: &[Cidr]| cidrs.iter().filter_map(|cidr| cidr.as_str().parse().ok()).collect();
+    settings.api_server = blocks(&cluster.api_server_cidrs);
+    settings.pod_cidrs = blocks(&cluster.pod_cidrs);
+    settings.service_cidrs = blocks(&cluster.service_cidrs);
+    settings.node_cidrs = blocks(&cluster.node_cidrs);
     match network.dns.node_local {
         NodeLocal::None => {}
         NodeLocal::Host => settings.resolver.node_local.push(NODE_LOCAL.into()),

@@ -10,7 +10,6 @@ pub use html::html;
 pub use markdown::markdown;
 pub use text::{headline, some, text};
 
-use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::secrets::leak;
@@ -24,12 +23,7 @@ pub fn json(document: &Document) -> String {
 
 /// The JSON Schema (2020-12) of the document, made from its types. Fields that it does not name may be added.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    let mut schema = settings.into_generator().into_root_schema_for::<Document>().to_value();
-    schema["title"] = "tenantry DiffReport".into();
-    schema["properties"]["apiVersion"]["const"] = "tenantry.io/v1".into();
-    schema["properties"]["kind"]["const"] = "DiffReport".into();
-    schema
+    super::json::schema_of_document::<Document>("DiffReport")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::restore::{self, Source};
@@ -10,7 +11,7 @@ use crate::drift::changeset::{ChangeSet, Gap, Overall, TenantState};
 use crate::drift::exempt::ExemptionUse;
 
 /// What a drift check found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Document {
     /// `tenantry.io/v1`.
@@ -42,7 +43,7 @@ pub struct Document {
 }
 
 /// What was compared with what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checked {
     /// The cluster's name in Git.
@@ -65,7 +66,7 @@ pub struct Checked {
 }
 
 /// Where live objects came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Cluster {
     /// An API server, by its address.
@@ -75,7 +76,7 @@ pub enum Cluster {
 }
 
 /// The part of the fleet that was checked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Parts {
     /// Only these tenants.
@@ -90,7 +91,7 @@ pub struct Parts {
 }
 
 /// Numbers of a check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
     /// Objects in Git.
@@ -114,7 +115,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 /// How much of a kind was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KindCoverage {
     /// `apps/v1`.
@@ -131,7 +132,7 @@ pub struct KindCoverage {
 }
 
 /// Something that could not be taken into account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Unreadable {
     /// Where; none where no file is at fault.
@@ -142,7 +143,7 @@ pub struct Unreadable {
 }
 
 /// A line of a rendered file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rendered {
     /// File, from the root of the repository.
@@ -152,7 +153,7 @@ pub struct Rendered {
 }
 
 /// The line of a config file that decides a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Decided {
     /// File of the fleet.
@@ -164,7 +165,7 @@ pub struct Decided {
 }
 
 /// An object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Object {
     /// `apps/v1`.
@@ -179,7 +180,7 @@ pub struct Object {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Difference {
     /// Whether it counts: not exempted, and more than worth knowing.

@@ -14,6 +14,8 @@ pub use merge::merge;
 pub use restore::{Applier, Source};
 pub use text::{headline, text};
 
+use serde_json::Value;
+
 use crate::secrets::leak;
 
 /// The document as JSON, with a final newline.
@@ -21,4 +23,9 @@ pub fn json(document: &Document) -> String {
     // Text, numbers and maps with text for keys always are JSON.
     let text = serde_json::to_string_pretty(document).unwrap_or_default();
     format!("{}\n", leak::mask(&text))
+}
+
+/// The JSON Schema (2020-12) of the document, made from its types.
+pub fn schema() -> Value {
+    super::json::schema_of_document::<Document>("DriftReport")
 }
