@@ -7,8 +7,10 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::config;
 use crate::finding::{Finding, Location};
+use crate::manifest::ObjectId;
 use crate::render::embedded;
 use crate::source::Source;
+use crate::yaml::{self, Limits};
 
 /// The slug of the tenant of a rendered file.
 pub fn tenant(file: &str) -> Option<&str> {
@@ -52,6 +54,85 @@ pub fn overridden(source: &Source, template: &str, words: &[&str]) -> Option<Loc
         }
     }
     own.first().map(|(name, twin, text)| place(name, departure(twin, text, &[])))
+}
+
+/// The document of an object (`Kind namespace/name`) that the fleet ships as it is, below `policies/admission/`.
+pub fn shipped(source: &Source, object: &str) -> Option<Location> {
+    let files = source.below("policies/admission/").filter(|(path, _)| !path.starts_with("policies/admission/cases/"));
+    files.into_iter().find_map(|(path, text)| {
+        let documents = yaml::parse(text, Limits::MANIFEST).ok()?;
+        let is_it = |root: &yaml::Node| ObjectId::of(&root.to_json()).is_ok_and(|id| id.to_string() == object);
+        let document = documents.into_iter().find(|document| is_it(&document.root))?;
+        Some(Location::new(path, document.root.span))
+    })
+}
+
+/// The line of the fleet's own template that writes one of some objects (`Kind namespace/name`, or a pod as
+/// `namespace/name[Kind]`): in its document the first that departs from the program's template, else its name; the first
+/// line of the template if it names none of them.
+pub fn in_document(template: &str, text: &str, objects: &str) -> Location {
+    let twin = embedded(template.trim_start_matches("templates/")).unwrap_or_default();
+    let departing = departures(twin, text);
+    let documents = documents(text);
+    let wanted: Vec<(&str, &str)> = objects.split(", ").map(kind_and_name).collect();
+    let named =
+        |document: &&Written<'_>| wanted.iter().any(|(kind, name)| document.kind == *kind && document.name == *name);
+    let of_kind = |document: &&Written<'_>| wanted.iter().any(|(kind, _)| document.kind == *kind);
+    let departs = |document: &Written<'_>| departing.iter().copied().find(|line| document.lines.contains(line));
+    let own: Vec<&Written<'_>> = documents.iter().filter(named).collect();
+    let line = match own.as_slice() {
+        [] => documents.iter().filter(of_kind).find_map(departs),
+        [first, ..] => own.iter().find_map(|document| departs(document)).or(Some(first.name_at)),
+    };
+    Location { line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1), ..Location::file(template) }
+}
+
+/// The kind and the name of an object.
+fn kind_and_name(object: &str) -> (&str, &str) {
+    let (kind, path) = match object.strip_suffix(']').and_then(|pod| pod.split_once('[')) {
+        Some((path, kind)) => (kind, path),
+        None => object.split_once(' ').unwrap_or_default(),
+    };
+    (kind, path.rsplit('/').next().unwrap_or_default())
+}
+
+/// A document of a template, as far as its text says what it is.
+struct Written<'t> {
+    /// Its lines, from 1.
+    lines: std::ops::Range<usize>,
+    kind: &'t str,
+    name: &'t str,
+    name_at: usize,
+}
+
+fn documents(text: &str) -> Vec<Written<'_>> {
+    let empty = |start: usize| Written { lines: start..start, kind: "", name: "", name_at: start };
+    let mut documents = vec![empty(1)];
+    for (line, text) in (1..).zip(text.lines()) {
+        if text.trim() == "---" {
+            documents.push(empty(line + 1));
+        } else if let Some(document) = documents.last_mut() {
+            document.lines.end = line + 1;
+            if let Some(kind) = text.strip_prefix("kind:") {
+                document.kind = kind.trim();
+            } else if let (Some(name), "") = (text.strip_prefix("  name:"), document.name) {
+                (document.name, document.name_at) = (name.trim(), line);
+            }
+        }
+    }
+    documents
+}
+
+/// Every line of a text that departs from its twin, from 1; where lines are gone, the one that stands there now.
+fn departures(twin: &str, text: &str) -> Vec<usize> {
+    let (mut line, mut found) = (1, Vec::new());
+    for change in TextDiff::from_lines(twin, text).iter_all_changes() {
+        if change.tag() != ChangeTag::Equal {
+            found.push(line);
+        }
+        line += usize::from(change.tag() != ChangeTag::Delete);
+    }
+    found
 }
 
 /// A finding at the line to edit, with its tenant.

@@ -99,9 +99,14 @@ fn of_fault(input: &Input<'_>, cluster: &ClusterPlan<'_>, fault: &Fault<'_>) -> 
     let finding = finding.found(format!("{why}{} at {role}, bound at {binding}", grant.role));
     // Whichever of the two was edited: a template that the fleet does not override is not it.
     let words = ["verbs", "resources", "resourceNames", "apiGroups", "subjects", "roleRef", "name"];
-    let place = |file: &str| departure::locate(input.source, file, &words, "/tenant/slug");
-    let (of_rule, of_binding) = (place(grant.rule_file()), place(grant.binding_file()));
-    let chosen: Location = if of_rule.file.starts_with("templates/") { of_rule } else { of_binding };
+    let place = |file: &str, object: &str| match departure::shipped(input.source, object) {
+        Some(place) if file.ends_with("/admission.yaml") => place,
+        _ => departure::locate(input.source, file, &words, "/tenant/slug"),
+    };
+    let of_rule = place(grant.rule_file(), &grant.role);
+    let of_binding = place(grant.binding_file(), &grant.binding);
+    let is_own = ["templates/", "policies/"].iter().any(|folder| of_rule.file.starts_with(folder));
+    let chosen: Location = if is_own { of_rule } else { of_binding };
     match departure::tenant(grant.binding_file()) {
         Some(slug) => finding.at(chosen).tenant(slug),
         None => finding.at(chosen),

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Input, Outcome};
+use crate::blame::departure;
 use crate::finding::{Class, Finding, Location};
 use crate::manifest::ObjectId;
 use crate::render::{RenderedUnit, duplicates as find_duplicates};
@@ -13,7 +14,11 @@ use crate::yaml::{self, Limits};
 const WHOLE: usize = 64;
 
 pub(super) fn duplicates(input: &Input<'_>) -> Outcome {
-    Outcome::Ran(find_duplicates(input.units))
+    let place = |finding: Finding| match finding.object.as_deref().and_then(|id| departure::shipped(input.source, id)) {
+        Some(place) => finding.at(place),
+        None => finding,
+    };
+    Outcome::Ran(find_duplicates(input.units).into_iter().map(place).collect())
 }
 
 pub(super) fn parses_back(input: &Input<'_>) -> Outcome {
@@ -45,7 +50,11 @@ pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
         objects.filter(|id| id.kind == "Secret" && id.api_version == "v1").map(|id| {
             let id = ObjectId::from(id);
             let finding = Finding::error("secrets/object", Class::Guard, format!("{id} is an object of kind Secret"));
-            finding.object(id.to_string()).hint("render an ExternalSecret that refers to the backend")
+            let finding = finding.hint("render an ExternalSecret that refers to the backend").object(id.to_string());
+            match departure::shipped(input.source, &id.to_string()) {
+                Some(place) => finding.at(place),
+                None => finding,
+            }
         })
     });
     Outcome::Ran(findings.collect())

@@ -7,7 +7,11 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{Input, Outcome};
-use crate::finding::{Class, Finding, Location};
+use crate::blame::{Blame, Spot};
+use crate::finding::{Class, Finding};
+use crate::manifest::ObjectId;
+use crate::render::RenderedUnit;
+use crate::schemas::{Place, Step};
 use crate::yaml::{self, Limits};
 
 pub(super) fn check(input: &Input<'_>) -> Outcome {
@@ -24,9 +28,38 @@ pub(super) fn check(input: &Input<'_>) -> Outcome {
         releases
             .flat_map(|(_, content)| content.objects())
             .flat_map(|object| findings(&charts, &object, unit.tenant.as_deref()))
+            .map(move |fault| (unit, fault))
     });
-    Outcome::Ran(findings.collect())
+    let found: Vec<(&RenderedUnit, Fault)> = findings.collect();
+    let blame = Blame::new(input.plan.fleet, input.source, crate::VERSION);
+    Outcome::Ran(found.into_iter().map(|(unit, fault)| located(&blame, unit, fault)).collect())
 }
+
+/// A finding about a field of a release's values.
+struct Fault {
+    object: ObjectId,
+    place: Place,
+    finding: Finding,
+}
+
+/// The finding at the line that decides the value.
+fn located(blame: &Blame<'_>, unit: &RenderedUnit, fault: Fault) -> Finding {
+    let template = if unit.tenant.is_some() { "tenant/release.yaml.tera" } else { "system/release.yaml.tera" };
+    let Fault { object, place, finding } = fault;
+    let tenant = unit.tenant.as_deref();
+    let spot = Spot {
+        cluster: unit.cluster(),
+        tenant,
+        template: Some(template),
+        object: &object,
+        place: &place,
+        fixed: false,
+    };
+    finding.at(blame.locate(&spot))
+}
+
+/// Where the values of a release stand, with Flux and with Argo CD.
+const VALUES: [&str; 2] = ["/spec/values", "/spec/source/helm/valuesObject"];
 
 /// The contracts of the program's own charts, for fleets without a copy of theirs.
 const CONTRACTS: [(&str, &str); 4] = [
@@ -59,24 +92,43 @@ impl Chart {
     }
 }
 
-fn findings(charts: &BTreeMap<&str, Chart>, object: &Value, tenant: Option<&str>) -> Vec<Finding> {
-    let values = object.pointer("/spec/values").or_else(|| object.pointer("/spec/source/helm/valuesObject"));
-    let Some(values) = values else { return Vec::new() };
+fn findings(charts: &BTreeMap<&str, Chart>, object: &Value, tenant: Option<&str>) -> Vec<Fault> {
+    let values = VALUES.iter().find_map(|pointer| Some((*pointer, object.pointer(pointer)?)));
+    let (Some((pointer, values)), Ok(id)) = (values, ObjectId::of(object)) else { return Vec::new() };
     let chart = if tenant.is_some() { "soctalk-tenant" } else { "soctalk-system" };
     let Some(chart_contract) = charts.get(chart) else { return Vec::new() };
     let merged = merge(&chart_contract.defaults, values);
     let errors = chart_contract.validator.iter_errors(&merged).map(|error| {
         let path = error.instance_path().as_str().to_owned();
-        let file = tenant.map_or_else(|| "install.yaml".to_owned(), crate::config::tenant_file);
+        let place = place(&format!("{pointer}{path}"), object);
         let message = format!("the values of {chart} break its schema at {path} ({})", error.kind().keyword());
-        let finding = Finding::error("chart/values", Class::Check, message).path(path).at(Location::file(file));
+        let finding = Finding::error("chart/values", Class::Check, message).path(path);
         let finding = finding.hint(format!("see charts/{chart}/values.schema.json"));
-        match tenant {
+        let finding = match tenant {
             Some(tenant) => finding.tenant(tenant),
             None => finding,
-        }
+        };
+        Fault { object: id.clone(), place, finding }
     });
     errors.collect()
+}
+
+/// The place that a JSON pointer names, as far as the object has it: defaults of the chart are not in it.
+fn place(pointer: &str, object: &Value) -> Place {
+    let (mut place, mut value) = (Place::default(), object);
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        let step = match value {
+            Value::Array(_) => part.parse().ok().map(Step::Item),
+            _ => Some(Step::Field(part)),
+        };
+        let Some(step) = step else { break };
+        let mut further = place.clone();
+        further.push(step);
+        let Some(inner) = further.of(object) else { break };
+        (place, value) = (further, inner);
+    }
+    place
 }
 
 /// Values over defaults, as Helm merges them: mappings deeply, everything else as a whole; null removes.

@@ -232,6 +232,7 @@ fn single_document(path: &str, text: &str) -> Result<Node, Vec<Finding>> {
         }]
     })?;
     let count = documents.len();
+    let second = documents.get(1).map(|document| document.root.span).unwrap_or_default();
     match documents.into_iter().next() {
         Some(document) if count == 1 && matches!(document.root.value, yaml::Value::Map(_)) => Ok(document.root),
         Some(document) if count == 1 && document.root.value != yaml::Value::Null => {
@@ -240,7 +241,7 @@ fn single_document(path: &str, text: &str) -> Result<Node, Vec<Finding>> {
         }
         Some(_) if count > 1 => {
             let finding = Finding::invalid("config/documents", format!("{path} holds {count} documents, not one"));
-            Err(vec![finding.at(Location::file(path)).hint("one file a customer: split it at `---`")])
+            Err(vec![finding.at(Location::new(path, second)).hint("one file a customer: split it at `---`")])
         }
         _ => {
             let finding = Finding::invalid("config/empty", format!("{path} is empty"));

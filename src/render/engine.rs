@@ -12,7 +12,6 @@ use super::shape::{CLOSE, Held, OPEN, Shape, hole_text};
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef};
 use crate::secrets::leak;
-use crate::yaml::Span;
 
 static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -31,6 +30,8 @@ thread_local! {
 pub struct Templates {
     tera: Tera,
     digest: Digest,
+    /// Texts of the fleet's own.
+    own: BTreeMap<String, String>,
     shapes: RwLock<HashMap<String, Arc<Shape>>>,
 }
 
@@ -130,9 +131,11 @@ impl Templates {
             let file = overridden.iter().find(|name| error.to_string().contains(name.as_str()));
             let place =
                 file.map_or_else(|| Location::file("templates"), |name| Location::file(format!("templates/{name}")));
+            let place = file.and_then(|name| place_in(name, &full(&error))).unwrap_or(place);
             findings.push(Finding::invalid("render/template", full(&error)).at(place));
         }
-        if findings.is_empty() { Ok(Self { tera, digest, shapes: RwLock::default() }) } else { Err(findings) }
+        let own = overridden.into_iter().filter_map(|name| texts.remove_entry(&name)).collect();
+        if findings.is_empty() { Ok(Self { tera, digest, own, shapes: RwLock::default() }) } else { Err(findings) }
     }
 
     /// Digest of all templates.
@@ -150,9 +153,24 @@ impl Templates {
         let mut values = HOLES.with_borrow_mut(std::mem::take);
         values.shrink_to_fit();
         let place = Location::file(format!("templates/{name}"));
-        let text = text.map_err(|error| Finding::invalid("render/template", full(&error)).at(place))?;
+        let text = text.map_err(|error| {
+            let text = full(&error);
+            let place = place_in(name, &text).unwrap_or(place);
+            Finding::invalid("render/template", text).at(place)
+        })?;
         let shape = self.shape(name, text)?;
         Ok(Rendered { template: name, shape, values })
+    }
+
+    /// The line of a fleet's own template that writes a rendered line: the first that begins as it does before its
+    /// first value.
+    fn writes(&self, name: &str, rendered: &str) -> Location {
+        let start = rendered.split(OPEN).next().unwrap_or_default().trim_end();
+        let writes = |line: &str| !start.is_empty() && line.trim_start().starts_with(start) && line.contains("{{");
+        let text = self.own.get(name).map(String::as_str).unwrap_or_default();
+        let plain = || text.lines().position(|line| !rendered.is_empty() && line.trim() == rendered);
+        let line = text.lines().position(writes).or_else(plain).and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(1);
+        Location { line, ..Location::file(format!("templates/{name}")) }
     }
 
     fn shape(&self, name: &str, text: String) -> Result<Arc<Shape>, Finding> {
@@ -163,9 +181,10 @@ impl Templates {
         }
         let shape = Shape::compile(&text).map_err(|error| {
             let line = text.lines().nth(error.span.line.saturating_sub(1) as usize).unwrap_or("").trim();
+            let place = self.writes(name, line);
             let line = line.replace([OPEN, CLOSE], "·");
             let message = format!("{} (rendered line {}: {line})", error.message, error.span.line);
-            Finding::invalid("render/shape", message).at(Location::new(format!("templates/{name}"), Span::default()))
+            Finding::invalid("render/shape", message).at(place)
         })?;
         let shape = Arc::new(shape);
         if let Ok(mut shapes) = self.shapes.write() {
@@ -173,6 +192,14 @@ impl Templates {
         }
         Ok(shape)
     }
+}
+
+/// The place in a template that an error of Tera's names (`--> tenant/quota.yaml.tera:8:18`).
+fn place_in(name: &str, error: &str) -> Option<Location> {
+    let (_, rest) = error.split_once(&format!("{name}:"))?;
+    let mut numbers = rest.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u32>);
+    let (line, column) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Location { line: line.max(1), column: column.max(1), ..Location::file(format!("templates/{name}")) })
 }
 
 /// The program's own text of a template, by its name such as `tenant/quota.yaml.tera`.

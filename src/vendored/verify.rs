@@ -10,7 +10,13 @@ const REVIEW: &str = "restore the file, or review the change and record it with 
 pub fn verify(files: &Files) -> Vec<Finding> {
     let found = match charts(files) {
         Ok(found) => found,
-        Err((path, reason)) => return vec![refuse("charts/helmignore", &path, reason)],
+        Err((path, reason)) => {
+            let says = |line: &str| !line.trim().is_empty() && reason.starts_with(&format!("{:?}", line.trim()));
+            let line = line_of(files.get(&path), says);
+            return vec![
+                refuse("charts/helmignore", &path, reason.clone()).at(Location { line, ..Location::file(path) }),
+            ];
+        }
     };
     let mut findings: Vec<Finding> = found.iter().flat_map(consistent).collect();
     match files.get(RECORD) {
@@ -33,6 +39,12 @@ pub fn verify(files: &Files) -> Vec<Finding> {
 
 fn refuse(rule: &'static str, path: &str, message: String) -> Finding {
     Finding::error(rule, Class::Check, message).at(Location::file(path))
+}
+
+/// The first line of a file that says something; the first if none does.
+fn line_of(file: Option<impl AsRef<[u8]>>, says: impl Fn(&str) -> bool) -> u32 {
+    let text = file.map(|bytes| String::from_utf8_lossy(bytes.as_ref()).into_owned()).unwrap_or_default();
+    text.lines().position(says).and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(1)
 }
 
 fn compare(charts: &[Chart<'_>], record: &Record, findings: &mut Vec<Finding>) {
@@ -111,7 +123,9 @@ fn consistent(chart: &Chart<'_>) -> Vec<Finding> {
         let found = metadata[field].as_str().unwrap_or_default();
         let good = expected.map_or_else(|| semver::Version::parse(found).is_ok(), |expected| found == expected);
         if !good {
+            let line = line_of(chart.files.get("Chart.yaml").copied(), |line| line.starts_with(&format!("{field}:")));
             let finding = refuse("charts/metadata", &path("Chart.yaml"), format!("the chart's {field} is wrong"));
+            let finding = finding.at(Location { line, ..Location::file(path("Chart.yaml")) });
             findings.push(finding.expected(expected.unwrap_or("a semantic version")).found(found));
         }
     }

@@ -1,6 +1,7 @@
 //! What a proof says, as findings: each with the rendered lines that are to blame and the line that a person can edit.
 
 use super::Scope;
+use crate::blame::departure;
 use crate::config;
 use crate::finding::{Class, Finding, Location};
 use crate::network::{Capacity, ClaimVerdict, Place, Proof, Refusals, Severity, Verdict, Violation, Witness};
@@ -51,13 +52,12 @@ fn rule(name: &str) -> &'static str {
 }
 
 /// What the engine did not understand. Nothing was proved of such a cluster.
-pub(super) fn of_refusals(refusals: &Refusals) -> Vec<Finding> {
+pub(super) fn of_refusals(source: &Source, refusals: &Refusals) -> Vec<Finding> {
     let one = |refusal: &crate::network::Refusal| {
         let message = format!("nothing is proved: {refusal}");
         let finding = Finding::error("network/unsupported", Class::Incomplete, message).path(refusal.field.clone());
-        finding
-            .object(refusal.object.clone())
-            .hint("the engine refuses what it does not know: write the rule otherwise")
+        let finding = finding.hint("the engine refuses what it does not know: write the rule otherwise");
+        located(source, finding, &refusal.place, &refusal.object)
     };
     refusals.0.iter().map(one).collect()
 }
@@ -110,8 +110,13 @@ fn of_witness(
             witness.src, witness.dst
         )),
     };
-    // The policy of a tenant is more likely to be meant than one that all of them share.
-    let guilty = witness.guilty.iter().find(|place| tenant(&place.file).is_some()).or(witness.guilty.first());
+    // What the fleet wrote itself is more likely to be meant than the program's, and the policy of a tenant than one that
+    // all of them share.
+    let is_own = |place: &&Place| source.text(&template(&place.file)).is_some();
+    let of_tenant = |place: &&Place| tenant(&place.file).is_some();
+    let guilty = &witness.guilty;
+    let guilty = guilty.iter().find(|place| is_own(place) && of_tenant(place)).or(guilty.iter().find(is_own));
+    let guilty = guilty.or(witness.guilty.iter().find(of_tenant)).or(witness.guilty.first());
     match guilty {
         Some(place) => located(source, finding, place, &object_of(witness)),
         None => claim.map_or_else(|| finding.clone(), |place| finding.clone().at(place)),
@@ -161,10 +166,13 @@ fn located(source: &Source, finding: Finding, place: &Place, object: &str) -> Fi
         Some(slug) => finding.tenant(slug),
         None => finding,
     };
+    let first = object.split(", ").next().unwrap_or_default();
+    if let Some(place) = departure::shipped(source, first).filter(|_| place.file.ends_with("/admission.yaml")) {
+        return finding.at(place);
+    }
     let template = template(&place.file);
     if let Some(text) = source.text(&template) {
-        let finding = finding.at(in_template(&template, text, object));
-        return finding;
+        return finding.at(departure::in_document(&template, text, object));
     }
     match slug {
         Some(slug) => finding.at(config::locate(source, &config::tenant_file(slug), field(object))),
@@ -182,14 +190,6 @@ fn template(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or_default();
     let family = if tenant(file).is_some() { "tenant" } else { "system" };
     format!("templates/{family}/{name}.tera")
-}
-
-/// The line of a template that names the object.
-fn in_template(template: &str, text: &str, object: &str) -> Location {
-    let name = object.split(", ").next().and_then(|object| object.rsplit('/').next()).unwrap_or_default();
-    let names_it = |line: &str| line.trim().strip_prefix("name:").is_some_and(|value| value.trim() == name);
-    let line = text.lines().position(names_it).and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(1);
-    Location { line, ..Location::file(template) }
 }
 
 /// The field of a tenant's file that a policy comes from.

@@ -48,13 +48,7 @@ const IRRELEVANT_CORE: [&str; 5] = ["ConfigMap", "LimitRange", "ResourceQuota", 
 pub fn needs(file: &str) -> bool {
     !matches!(
         file,
-        "admission.yaml"
-            | "certificates.yaml"
-            | "compatibility.yaml"
-            | "dns.yaml"
-            | "quota.yaml"
-            | "secrets.yaml"
-            | "system-secrets.yaml"
+        "certificates.yaml" | "compatibility.yaml" | "dns.yaml" | "quota.yaml" | "secrets.yaml" | "system-secrets.yaml"
     )
 }
 
@@ -297,7 +291,7 @@ fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Findin
     let units = scope.sources_with(state::footprint).inspect(|(_, footprint)| footprints.push(*footprint));
     let found = match Model::build(units.flat_map(|(sources, _)| sources), &scope.settings) {
         Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
-        Err(refusals) => findings::of_refusals(&refusals),
+        Err(refusals) => findings::of_refusals(input.source, &refusals),
     };
     state::learn(input, &scope, &footprints, &found);
     Ok(found)
