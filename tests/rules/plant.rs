@@ -323,7 +323,7 @@ fn copied(path: &Path, count: usize) -> std::io::Result<()> {
 fn filled(mut bytes: Vec<u8>, size: usize) -> Vec<u8> {
     bytes.push(b'#');
     while bytes.len() < size {
-        bytes.push(if bytes.len() % 100 == 0 { b'\n' } else { b'#' });
+        bytes.push(if bytes.len().is_multiple_of(100) { b'\n' } else { b'#' });
     }
     bytes
 }
