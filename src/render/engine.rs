@@ -167,7 +167,7 @@ impl Templates {
 
     /// The line of a fleet's own template that writes a rendered line: the first that begins as it does before its
     /// first value.
-    fn writes(&self, name: &str, rendered: &str) -> Location {
+    pub(super) fn writes(&self, name: &str, rendered: &str) -> Location {
         let start = rendered.split(OPEN).next().unwrap_or_default().trim_end();
         let writes = |line: &str| !start.is_empty() && line.trim_start().starts_with(start) && line.contains("{{");
         let text = self.own.get(name).map(String::as_str).unwrap_or_default();

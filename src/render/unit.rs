@@ -201,7 +201,8 @@ pub fn render(
         if let Some((name, value)) = &family.extra {
             base.insert(*name, value);
         }
-        let rendered = templates.render(family.template, &base).and_then(|rendered| exact(&family, rendered));
+        let rendered =
+            templates.render(family.template, &base).and_then(|rendered| exact(templates, &family, rendered));
         match rendered {
             Ok(rendered) if family.announced.is_empty() => drop(rendered),
             Ok(rendered) => drop(files.insert(family.file, FileContent::Template(rendered))),
@@ -215,7 +216,7 @@ pub fn render(
 }
 
 /// The rendered family, if it yields exactly the announced objects.
-fn exact(family: &Family, rendered: Rendered) -> Result<Rendered, Finding> {
+fn exact(templates: &Templates, family: &Family, rendered: Rendered) -> Result<Rendered, Finding> {
     let refuse = |message: String| {
         let place = Location::file(format!("templates/{}", family.template));
         Finding::invalid("render/objects", message).at(place)
@@ -234,8 +235,11 @@ fn exact(family: &Family, rendered: Rendered) -> Result<Rendered, Finding> {
             let ids = some.iter().filter(|id| !of.contains(id));
             ids.map(|id| format!("{} ({})", ObjectId::from(*id), id.api_version)).collect::<Vec<_>>().join(", ")
         };
+        let unexpected = yielded.iter().find(|id| !announced.contains(id));
+        let place = unexpected.map(|id| templates.writes(family.template, &format!("name: {}", id.name)));
         let (missing, surplus) = (surplus(&announced, &yielded), surplus(&yielded, &announced));
         let finding = refuse("the template does not yield exactly the announced objects".into());
+        let finding = place.into_iter().fold(finding, Finding::at);
         let finding = if missing.is_empty() { finding } else { finding.expected(missing) };
         return Err(if surplus.is_empty() { finding } else { finding.found(surplus) });
     }

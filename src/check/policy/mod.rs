@@ -16,6 +16,7 @@ use super::{Input, Outcome};
 use ask::{Guard, Refusal};
 
 use crate::admission::{self, Policy, Resource, Verdict};
+use crate::blame::departure;
 use crate::config::install::GitopsEngine;
 use crate::config::{self, CASES};
 use crate::finding::{Class, Finding, Location, Severity};
@@ -139,7 +140,7 @@ fn bare(input: &Input<'_>, unit: &RenderedUnit, name: &str) -> Finding {
     let family = if tenant.is_some() { "tenant" } else { "system" };
     let template = format!("templates/{family}/network-policies.yaml.tera");
     let place = match (input.source.text(&template), tenant) {
-        (Some(_), _) => Location::file(template),
+        (Some(text), _) => departure::in_document(&template, text, &format!("NetworkPolicy {name}/default-deny")),
         (None, Some(slug)) => config::locate(input.source, &config::tenant_file(slug), "/tenant/slug"),
         (None, None) => Location::file("install.yaml"),
     };

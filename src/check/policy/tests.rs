@@ -56,7 +56,8 @@ fn a_refused_value_is_told_at_the_value() {
 fn a_namespace_that_is_not_closed_first_is_told() {
     let path = "templates/tenant/network-policies.yaml.tera";
     let open = POLICIES.replacen("policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]", 1);
-    assert_eq!(told(&[(path, &open)]), BTreeSet::from([("policy/default-deny", Class::Check, format!("{path}:1:1"))]));
+    let place = format!("{path}:{}:1", line_of(&open, "policyTypes: [Ingress]"));
+    assert_eq!(told(&[(path, &open)]), BTreeSet::from([("policy/default-deny", Class::Check, place)]));
     let fine = POLICIES.replacen("policyTypes: [Ingress, Egress]", "policyTypes: [Egress, Ingress]", 1);
     assert_eq!(told(&[(path, &fine)]), BTreeSet::new());
 }
@@ -112,4 +113,29 @@ fn every_policy_has_cases_on_both_sides() {
             assert!(paths.iter().any(|path| path.starts_with(&format!("{name}/{side}"))), "{name} has no case {side}");
         }
     }
+}
+
+#[test]
+fn what_a_policy_says_of_a_namespace_holds_on_its_cluster_only() {
+    let path = "policies/admission/more.yaml";
+    let text = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: { name: more }\nspec:\n  matchConstraints:\n    resourceRules:\n      - { apiGroups: [\"\"], apiVersions: [v1], operations: [CREATE], resources: [resourcequotas] }\n  validations:\n    - expression: \"namespaceObject.metadata.labels['zone'] == 'a'\"\n---\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: { name: more }\nspec: { policyName: more, validationActions: [Deny] }\n";
+    let mut source = source();
+    source.files.insert(path.into(), text.into());
+    rendered(&source, |input| {
+        let unit = input.units.iter().find(|unit| unit.path == "clusters/eu-1/tenants/acme").unwrap();
+        let elsewhere = RenderedUnit { path: "clusters/x/tenants/acme".into(), ..unit.clone() };
+        let namespace = |zone: &str| {
+            let object = serde_json::json!({"metadata": {"name": "tenant-acme", "labels": {"zone": zone}}});
+            let labels = admission::labels_of_namespace(&object, "tenant-acme");
+            BTreeMap::from([("tenant-acme".to_owned(), (object, labels))])
+        };
+        let namespaces = Namespaces::from([("eu-1".into(), namespace("a")), ("x".into(), namespace("b"))]);
+        let catalog = of_fleet(input.source).unwrap();
+        let policies = read(input, &mut Vec::new());
+        let more = policies.iter().filter(|policy| policy.name == "more").collect();
+        let guard = Guard::new(&catalog, more, &namespaces, "somebody");
+        let refused = |unit: &RenderedUnit| guard.of_unit(0, unit).len();
+        assert_eq!((refused(unit), refused(&elsewhere)), (0, 1));
+        Outcome::Ran(Vec::new())
+    });
 }
