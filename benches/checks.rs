@@ -8,21 +8,15 @@
 use tenantry::check::{CHECKS, Outcome};
 use tenantry::source::Source;
 
-use rendered::{Spent, row, with_rendered};
+use rendered::{Spent, row, tenants, with_rendered};
 
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/rendered.rs"]
 mod rendered;
 
-/// The program's own allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let given = arguments.iter().position(|found| found == "--tenants").and_then(|at| arguments.get(at + 1));
-    let many: usize = given.map_or(10_000, |count| count.parse().expect("--tenants takes a number"));
+    let many = tenants();
     let few = measure(many / 10);
     let all = measure(many);
     row(&format!("growth of all checks, {} to {many} tenants", many / 10), all, Some((few, "the smaller")));

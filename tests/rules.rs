@@ -17,7 +17,6 @@ mod fleet;
 mod plant;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use plant::{Case, Family};
 use rayon::prelude::*;
@@ -157,5 +156,5 @@ fn the_fleets_are_clean_before_anything_is_planted() {
     });
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(fs::metadata(fleet::root().join("tests/rules")).unwrap().is_dir() && !bases.is_empty());
+    assert!(!bases.is_empty());
 }

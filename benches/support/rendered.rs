@@ -34,6 +34,17 @@ pub fn with_rendered<T>(source: &Source, then: impl FnOnce(&Input<'_>, Spent) ->
     then(&input, rendered)
 }
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many tenants are wanted: `--tenants N`.
+pub fn tenants() -> usize {
+    let arguments: Vec<String> = std::env::args().collect();
+    let given = arguments.iter().position(|found| found == "--tenants").and_then(|at| arguments.get(at + 1));
+    given.map_or(10_000, |count| count.parse().expect("--tenants takes a number"))
+}
+
 /// What some work took. Ratios are of the processors' time: other work on the machine does not count in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spent {

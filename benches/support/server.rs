@@ -148,7 +148,7 @@ fn against_kubectl(cluster: &Cluster, objects: &[Value], whole: Duration) {
         command
             .arg("--kubeconfig")
             .arg(cluster.kubeconfig(User::Admin))
-            .args(["diff", "--server-side", "-f"])
+            .args(["diff", "--server-side", "--field-manager=bench", "-f"])
             .arg(file);
         let start = Instant::now();
         tools::run(command.env("HOME", home.path())).unwrap_or_else(|error| panic!("{error}"));

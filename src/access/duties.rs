@@ -70,6 +70,12 @@ pub fn outsiders() -> &'static [Outsider] {
     &TABLE.outsiders
 }
 
+/// Whether a duty is one of this namespace alone. In all others, accounts of one name have the same duties.
+pub fn is_particular(namespace: &str) -> bool {
+    let of_account = |duty: &Duty| duty.account.split_once('/').map(|(own, _)| own == namespace);
+    TABLE.duties.iter().any(|duty| duty.r#in == namespace || of_account(duty) == Some(true))
+}
+
 /// Why an account has rights beside the inventory's, if it has any by its duties.
 pub fn reason(subject: &Subject) -> Option<&'static str> {
     let Subject::Account { namespace, name } = subject else { return None };

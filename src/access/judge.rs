@@ -1,6 +1,7 @@
 //! The verdict: every grant is one that the inventory or a duty asks for, and every reader of the inventory is granted.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::RwLock;
 
 use rayon::prelude::*;
 
@@ -49,7 +50,9 @@ pub struct Fault<'g> {
 /// Everything that is wrong with the grants, in their order; then what is missing of those that are `required`. `known` holds
 /// at least those.
 pub fn judge<'g>(grants: &'g Grants, required: &Expected, known: &Expected) -> Vec<Fault<'g>> {
-    let mut faults: Vec<Fault<'g>> = grants.grants.par_iter().flat_map_iter(|grant| judge_one(grant, known)).collect();
+    let innocent = Innocent::default();
+    let judged = grants.grants.par_iter().flat_map_iter(|grant| innocent.or_judge(grant, known));
+    let mut faults: Vec<Fault<'g>> = judged.collect();
     let granted: HashSet<(&str, &str, &str)> = grants.grants.iter().flat_map(named).collect();
     let every: HashSet<(&str, &str)> = grants.grants.iter().filter_map(every_of_namespace).collect();
     let mut missing: Vec<Fault<'g>> = Vec::new();
@@ -101,11 +104,41 @@ fn every_of_namespace(grant: &Grant) -> Option<(&str, &str)> {
     (own && reads).then_some((namespace, name))
 }
 
+/// Rules in which nothing was wrong for an account of its own namespace: the same is right in every tenant's.
+#[derive(Default)]
+struct Innocent<'g>(RwLock<HashMap<&'g str, HashSet<&'g Rule>>>);
+
+impl<'g> Innocent<'g> {
+    fn or_judge(&self, grant: &'g Grant, expected: &Expected) -> Vec<Fault<'g>> {
+        if reads_by_name(&grant.rule) && grant.scope.is_some() {
+            return grant.rule.names.iter().filter_map(|name| of_name(grant, expected, name)).collect();
+        }
+        let Some(account) = at_home(grant, expected) else { return judge_one(grant, expected) };
+        let is_known = |known: &HashMap<&str, HashSet<&Rule>>| {
+            known.get(account).is_some_and(|rules| rules.contains(grant.rule.as_ref()))
+        };
+        if self.0.read().is_ok_and(|known| is_known(&known)) {
+            return Vec::new();
+        }
+        let faults = judge_one(grant, expected);
+        if faults.is_empty()
+            && let Ok(mut known) = self.0.write()
+        {
+            known.entry(account).or_default().insert(&grant.rule);
+        }
+        faults
+    }
+}
+
+/// The name of an account that is granted something in its own namespace, which is one of many of its sort.
+fn at_home<'g>(grant: &'g Grant, expected: &Expected) -> Option<&'g str> {
+    let super::Subject::Account { namespace, name } = &grant.subject else { return None };
+    let is_own = grant.scope.as_ref() == Some(namespace) && expected.is_managed(namespace);
+    (is_own && !duties::is_particular(namespace)).then_some(name)
+}
+
 fn judge_one<'g>(grant: &'g Grant, expected: &Expected) -> Vec<Fault<'g>> {
     let (subject, scope) = (&grant.subject, grant.scope.as_deref());
-    if reads_by_name(&grant.rule) && scope.is_some() {
-        return grant.rule.names.iter().filter_map(|name| of_name(grant, expected, name)).collect();
-    }
     let mut kinds: BTreeSet<(FaultKind, String, Option<&'static str>)> = BTreeSet::new();
     let names: Vec<Option<&str>> = match grant.rule.names.as_slice() {
         [] => vec![None],
@@ -207,7 +240,7 @@ fn folded<'g>(grant: &'g Grant, kinds: BTreeSet<(FaultKind, String, Option<&'sta
             _ => "has a right that no duty asks for",
         };
         let message = format!("{} {what} {place}: {shown}{more}", grant.subject);
-        Fault { kind, grant: Some(grant), object: grant.role.clone(), message, why, namespace: None }
+        Fault { kind, grant: Some(grant), object: grant.role.to_string(), message, why, namespace: None }
     };
     faults.into_iter().map(fault).collect()
 }

@@ -20,26 +20,28 @@ pub struct Grant {
     /// The namespace in which it holds; none for every namespace and the cluster itself.
     pub scope: Option<String>,
     /// What.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// The role, as `Role namespace/name`.
-    pub role: String,
+    pub role: Arc<str>,
     /// The binding, as `RoleBinding namespace/name`.
-    pub binding: String,
+    pub binding: Arc<str>,
     rule_at: At,
     binding_at: At,
 }
 
-/// A field of a document; the line is looked up when it is reported.
+/// An item of a list of a document; the line is looked up when it is reported.
 #[derive(Debug, Clone)]
 struct At {
     file: Arc<str>,
     lines: Option<LineIndex>,
-    pointer: String,
+    list: &'static str,
+    item: usize,
 }
 
 impl At {
     fn place(&self) -> Place {
-        Place { file: Arc::clone(&self.file), line: self.lines.as_ref().map_or(1, |lines| lines.line(&self.pointer)) }
+        let line = |lines: &LineIndex| lines.line(&format!("/{}/{}", self.list, self.item));
+        Place { file: Arc::clone(&self.file), line: self.lines.as_ref().map_or(1, line) }
     }
 }
 
@@ -88,7 +90,7 @@ pub struct Grants {
 }
 
 struct Role {
-    rules: Vec<(Rule, At)>,
+    rules: Vec<(Arc<Rule>, At)>,
     /// Labels by which cluster roles are aggregated into it: one selector each.
     aggregates: Vec<BTreeMap<String, String>>,
     labels: BTreeMap<String, String>,
@@ -109,12 +111,13 @@ impl Grants {
         let (mut roles, mut bindings): (HashMap<Key, Role>, Vec<Binding<'s>>) = (built_in(), Vec::new());
         for source in sources {
             let value = &source.value;
-            let (kind, name) = (text(value, "/kind"), text(value, "/metadata/name").to_owned());
-            let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
+            let (kind, metadata) = (text(value, "kind"), &value["metadata"]);
+            let name = text(metadata, "name").to_owned();
+            let namespace = metadata["namespace"].as_str().map(str::to_owned);
             if kind == "ServiceAccount" {
                 own.accounts.insert(Subject::account(namespace.as_deref().unwrap_or_default(), &name));
             }
-            if !text(value, "/apiVersion").starts_with(GROUP) {
+            if !text(value, "apiVersion").starts_with(GROUP) {
                 continue;
             }
             match kind {
@@ -140,7 +143,7 @@ impl Grants {
     fn join(&mut self, roles: &HashMap<Key, Role>, binding: &Binding<'_>) {
         let value = &binding.source.value;
         let kind = if binding.scope.is_some() { "RoleBinding" } else { "ClusterRoleBinding" };
-        let (role_kind, role_name) = (text(value, "/roleRef/kind"), text(value, "/roleRef/name").to_owned());
+        let (role_kind, role_name) = (text(&value["roleRef"], "kind"), text(&value["roleRef"], "name").to_owned());
         let key = (binding.scope.clone().filter(|_| role_kind == "Role"), role_name.clone());
         let Some(role) = roles.get(&key).filter(|_| role_kind != "Role" || binding.scope.is_some()) else {
             let reason = format!("nothing renders the {role_kind} {role_name} that it refers to");
@@ -148,16 +151,19 @@ impl Grants {
             return;
         };
         // A unit is judged by itself when it changes: what decides of its grants lies in it.
-        let unit = |file: &str| file.rsplit_once('/').map(|(unit, _)| unit.to_owned());
-        let is_elsewhere = |at: &At| at.lines.is_some() && unit(&at.file) != unit(&binding.source.file);
+        let own = unit(&binding.source.file);
+        let is_elsewhere = |at: &At| at.lines.is_some() && unit(&at.file) != own;
         if role.rules.iter().any(|(_, at)| is_elsewhere(at)) {
             let reason = format!("the {role_kind} {role_name} that it refers to is rendered in another unit");
             self.unresolved.push(unresolved(binding.source, kind, reason));
         }
-        let at = |pointer: String| At {
+        let role_id: Arc<str> = object(role_kind, key.0.as_deref(), &role_name).into();
+        let binding_id: Arc<str> = object(kind, binding.scope.as_deref(), &binding.name).into();
+        let at = |item: usize| At {
             file: Arc::clone(&binding.source.file),
             lines: Some(binding.source.lines.clone()),
-            pointer,
+            list: "subjects",
+            item,
         };
         for (index, entry) in value["subjects"].as_array().into_iter().flatten().enumerate() {
             let subject = match Subject::read(entry, binding.scope.as_deref()) {
@@ -170,18 +176,23 @@ impl Grants {
             self.grants.extend(role.rules.iter().map(|(rule, rule_at)| Grant {
                 subject: subject.clone(),
                 scope: binding.scope.clone(),
-                rule: rule.clone(),
-                role: object(role_kind, key.0.as_deref(), &role_name),
-                binding: object(kind, binding.scope.as_deref(), &binding.name),
+                rule: Arc::clone(rule),
+                role: Arc::clone(&role_id),
+                binding: Arc::clone(&binding_id),
                 rule_at: rule_at.clone(),
-                binding_at: at(format!("/subjects/{index}")),
+                binding_at: at(index),
             }));
         }
     }
 }
 
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value[field].as_str().unwrap_or_default()
+}
+
+/// The unit of a file.
+fn unit(file: &str) -> Option<&str> {
+    file.rsplit_once('/').map(|(unit, _)| unit)
 }
 
 fn object(kind: &str, namespace: Option<&str>, name: &str) -> String {
@@ -192,17 +203,17 @@ fn object(kind: &str, namespace: Option<&str>, name: &str) -> String {
 }
 
 fn unresolved(source: &Source, kind: &str, reason: String) -> Unresolved {
-    let namespace = source.value.pointer("/metadata/namespace").and_then(Value::as_str);
+    let metadata = &source.value["metadata"];
     let place = Place { file: Arc::clone(&source.file), line: source.lines.line("") };
-    Unresolved { object: object(kind, namespace, text(&source.value, "/metadata/name")), place, reason }
+    Unresolved { object: object(kind, metadata["namespace"].as_str(), text(metadata, "name")), place, reason }
 }
 
 fn role(source: &Source) -> Result<Role, String> {
     let mut rules = Vec::new();
-    for (index, value) in source.value["rules"].as_array().into_iter().flatten().enumerate() {
+    for (item, value) in source.value["rules"].as_array().into_iter().flatten().enumerate() {
         if let Some(rule) = Rule::read(value)? {
-            let lines = Some(source.lines.clone());
-            rules.push((rule, At { file: Arc::clone(&source.file), lines, pointer: format!("/rules/{index}") }));
+            let (file, lines) = (Arc::clone(&source.file), Some(source.lines.clone()));
+            rules.push((Arc::new(rule), At { file, lines, list: "rules", item }));
         }
     }
     let labels = |value: &Value| -> BTreeMap<String, String> {
@@ -210,9 +221,7 @@ fn role(source: &Source) -> Result<Role, String> {
         map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
     };
     let mut aggregates = Vec::new();
-    for selector in
-        source.value.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array).into_iter().flatten()
-    {
+    for selector in source.value["aggregationRule"]["clusterRoleSelectors"].as_array().into_iter().flatten() {
         if !selector["matchExpressions"].is_null() {
             return Err("an aggregation rule selects by expressions: write it with matchLabels".into());
         }
@@ -232,7 +241,7 @@ fn aggregate(roles: &mut HashMap<Key, Role>) {
             let selects = |labels: &BTreeMap<String, String>| {
                 selectors.iter().any(|selector| selector.iter().all(|(name, value)| labels.get(name) == Some(value)))
             };
-            let mut rules: Vec<(Rule, At)> = Vec::new();
+            let mut rules: Vec<(Arc<Rule>, At)> = Vec::new();
             let parts =
                 roles.iter().filter(|(other, role)| other.0.is_none() && *other != key && selects(&role.labels));
             for (rule, at) in parts.flat_map(|(_, role)| &role.rules) {
@@ -252,8 +261,8 @@ fn aggregate(roles: &mut HashMap<Key, Role>) {
 fn built_in() -> HashMap<Key, Role> {
     let rule = |groups: &[&str], resources: &[&str], verbs: &[&str]| {
         let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
-        let at = At { file: "(Kubernetes)".into(), lines: None, pointer: String::new() };
-        (Rule { groups: own(groups), resources: own(resources), verbs: own(verbs), names: Vec::new() }, at)
+        let at = At { file: "(Kubernetes)".into(), lines: None, list: "rules", item: 0 };
+        (Arc::new(Rule { groups: own(groups), resources: own(resources), verbs: own(verbs), names: Vec::new() }), at)
     };
     let write = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let edit = || {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A rule: every verb on every resource of every group, on the named objects or on all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
     /// API groups; `*` is every group.
     pub groups: Vec<String>,

@@ -164,23 +164,14 @@ impl Policy {
             variable.reads_as(name, &mut roots);
         }
         let messages = self.validations.iter().filter_map(|validation| validation.message_expression.as_ref());
-        let expressions = self
-            .conditions
-            .iter()
-            .chain(self.validations.iter().map(|validation| &validation.expression))
-            .chain(messages);
-        for expression in expressions {
-            expression.reads(&mut roots);
-        }
-        let all = || {
-            let variables = self.variables.iter().map(|(_, variable)| variable);
-            let of_validations = self.validations.iter().map(|validation| &validation.expression);
-            let messages = self.validations.iter().filter_map(|validation| validation.message_expression.as_ref());
-            variables.chain(&self.conditions).chain(of_validations).chain(messages)
-        };
-        self.named = ROOTS.into_iter().filter(|root| all().any(|expression| expression.names(root))).collect();
+        let validations = self.validations.iter().map(|validation| &validation.expression);
+        let mut expressions: Vec<&Compiled> = self.conditions.iter().chain(validations).chain(messages).collect();
+        expressions.iter().for_each(|expression| expression.reads(&mut roots));
         self.compares = roots.reads("oldObject") != Reads::default()
             || self.variables.iter().any(|(_, variable)| variable.names("oldObject"));
+        expressions.extend(self.variables.iter().map(|(_, variable)| variable));
+        let is_named = |root: &&str| expressions.iter().any(|expression| expression.names(root));
+        self.named = ROOTS.into_iter().filter(is_named).collect();
         self.reads = ROOTS.iter().map(|root| (*root, roots.reads(root))).collect();
     }
 

@@ -7,10 +7,8 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::config;
 use crate::finding::{Finding, Location};
-use crate::manifest::ObjectId;
 use crate::render::embedded;
 use crate::source::Source;
-use crate::yaml::{self, Limits};
 
 /// The slug of the tenant of a rendered file.
 pub fn tenant(file: &str) -> Option<&str> {
@@ -56,17 +54,6 @@ pub fn overridden(source: &Source, template: &str, words: &[&str]) -> Option<Loc
     own.first().map(|(name, twin, text)| place(name, departure(twin, text, &[])))
 }
 
-/// The document of an object (`Kind namespace/name`) that the fleet ships as it is, below `policies/admission/`.
-pub fn shipped(source: &Source, object: &str) -> Option<Location> {
-    let files = source.below("policies/admission/").filter(|(path, _)| !path.starts_with("policies/admission/cases/"));
-    files.into_iter().find_map(|(path, text)| {
-        let documents = yaml::parse(text, Limits::MANIFEST).ok()?;
-        let is_it = |root: &yaml::Node| ObjectId::of(&root.to_json()).is_ok_and(|id| id.to_string() == object);
-        let document = documents.into_iter().find(|document| is_it(&document.root))?;
-        Some(Location::new(path, document.root.span))
-    })
-}
-
 /// The line of the fleet's own template that writes one of some objects (`Kind namespace/name`, or a pod as
 /// `namespace/name[Kind]`): in its document the first that departs from the program's template, else its name; the first
 /// line of the template if it names none of them.
@@ -78,13 +65,14 @@ pub fn in_document(template: &str, text: &str, objects: &str) -> Location {
     let named =
         |document: &&Written<'_>| wanted.iter().any(|(kind, name)| document.kind == *kind && document.name == *name);
     let of_kind = |document: &&Written<'_>| wanted.iter().any(|(kind, _)| document.kind == *kind);
-    let departs = |document: &Written<'_>| departing.iter().copied().find(|line| document.lines.contains(line));
+    let departs =
+        |document: &Written<'_>| departing.iter().map(|(line, _)| *line).find(|line| document.lines.contains(line));
     let own: Vec<&Written<'_>> = documents.iter().filter(named).collect();
     let line = match own.as_slice() {
         [] => documents.iter().filter(of_kind).find_map(departs),
         [first, ..] => own.iter().find_map(|document| departs(document)).or(Some(first.name_at)),
     };
-    Location { line: line.and_then(|line| u32::try_from(line).ok()).unwrap_or(1), ..Location::file(template) }
+    Location { line: line.unwrap_or(1), ..Location::file(template) }
 }
 
 /// The kind and the name of an object.
@@ -99,14 +87,14 @@ fn kind_and_name(object: &str) -> (&str, &str) {
 /// A document of a template, as far as its text says what it is.
 struct Written<'t> {
     /// Its lines, from 1.
-    lines: std::ops::Range<usize>,
+    lines: std::ops::Range<u32>,
     kind: &'t str,
     name: &'t str,
-    name_at: usize,
+    name_at: u32,
 }
 
 fn documents(text: &str) -> Vec<Written<'_>> {
-    let empty = |start: usize| Written { lines: start..start, kind: "", name: "", name_at: start };
+    let empty = |start: u32| Written { lines: start..start, kind: "", name: "", name_at: start };
     let mut documents = vec![empty(1)];
     for (line, text) in (1..).zip(text.lines()) {
         if text.trim() == "---" {
@@ -123,14 +111,15 @@ fn documents(text: &str) -> Vec<Written<'_>> {
     documents
 }
 
-/// Every line of a text that departs from its twin, from 1; where lines are gone, the one that stands there now.
-fn departures(twin: &str, text: &str) -> Vec<usize> {
+/// Every line of a text that departs from its twin, from 1, with what is written there; where lines are gone, the one that
+/// stands there now.
+fn departures(twin: &str, text: &str) -> Vec<(u32, Option<String>)> {
     let (mut line, mut found) = (1, Vec::new());
     for change in TextDiff::from_lines(twin, text).iter_all_changes() {
         if change.tag() != ChangeTag::Equal {
-            found.push(line);
+            found.push((line, (change.tag() == ChangeTag::Insert).then(|| change.value().to_owned())));
         }
-        line += usize::from(change.tag() != ChangeTag::Delete);
+        line += u32::from(change.tag() != ChangeTag::Delete);
     }
     found
 }
@@ -146,18 +135,10 @@ pub fn located(finding: Finding, source: &Source, file: &str, words: &[&str], fi
 
 /// The first line of a text that departs from its twin and holds one of the words; else the first that departs at all.
 fn departure(twin: &str, text: &str, words: &[&str]) -> u32 {
-    let diff = TextDiff::from_lines(twin, text);
-    let (mut line, mut first) = (1_u32, None);
-    for change in diff.iter_all_changes() {
-        if change.tag() != ChangeTag::Equal {
-            first = first.or(Some(line));
-            if change.tag() == ChangeTag::Insert && words.iter().any(|word| change.value().contains(word)) {
-                return line;
-            }
-        }
-        line += u32::from(change.tag() != ChangeTag::Delete);
-    }
-    first.unwrap_or(1)
+    let departing = departures(twin, text);
+    let says = |written: &String| words.iter().any(|word| written.contains(word));
+    let first = departing.iter().find(|(_, written)| written.as_ref().is_some_and(says)).or(departing.first());
+    first.map_or(1, |(line, _)| *line)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 pub mod departure;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::config::{self, Fleet, tenant_file};
 use crate::finding::Location;
@@ -43,7 +43,7 @@ pub struct Blame<'a> {
     fleet: &'a Fleet,
     source: &'a Source,
     version: &'a str,
-    templates: Option<Templates>,
+    templates: OnceLock<Option<Templates>>,
     known: Mutex<Known>,
 }
 
@@ -65,8 +65,7 @@ struct Traced {
 impl<'a> Blame<'a> {
     /// For a fleet that is rendered by a version of the program.
     pub fn new(fleet: &'a Fleet, source: &'a Source, version: &'a str) -> Self {
-        let templates = Templates::load(source.below("templates/")).ok();
-        Self { fleet, source, version, templates, known: Mutex::default() }
+        Self { fleet, source, version, templates: OnceLock::new(), known: Mutex::default() }
     }
 
     /// The line.
@@ -121,7 +120,8 @@ impl<'a> Blame<'a> {
     }
 
     fn tracer(&self) -> Option<Tracer<'_>> {
-        let templates = self.templates.as_ref()?;
+        let load = || Templates::load(self.source.below("templates/")).ok();
+        let templates = self.templates.get_or_init(load).as_ref()?;
         Some(Tracer { fleet: self.fleet, source: self.source, templates, version: self.version })
     }
 
@@ -130,10 +130,10 @@ impl<'a> Blame<'a> {
         let is_it = |policy: &&config::PolicyObject| ObjectId::of(&policy.value).is_ok_and(|id| id == *spot.object);
         let Some(policy) = self.fleet.policies.iter().find(is_it) else { return Location::file("policies/admission") };
         let documents = self.source.text(&policy.file).and_then(|text| yaml::parse(text, Limits::MANIFEST).ok());
-        let document = documents.into_iter().flatten().find(|document| document.root.span.line == policy.line);
+        let document = documents.into_iter().flatten().find(|document| document.root.span == policy.span);
         match document {
             Some(document) => Location::new(&policy.file, document.root.locate(&spot.place.pointer())),
-            None => Location { line: policy.line, ..Location::file(&policy.file) },
+            None => Location { line: policy.span.line, ..Location::file(&policy.file) },
         }
     }
 }

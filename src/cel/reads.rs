@@ -116,13 +116,58 @@ enum Part {
 /// A part of a variable to which an expression may lead.
 type Lead = (String, Vec<Part>);
 
+/// What an expression may have for a value: a part of a variable, or a list that it puts together itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Leads {
+    parts: Vec<Lead>,
+    /// What the items of such a list may be.
+    items: Option<Box<Leads>>,
+}
+
+impl Leads {
+    fn list(items: Self) -> Self {
+        Self { parts: Vec::new(), items: Some(Box::new(items)) }
+    }
+
+    /// What is this or the other.
+    fn or(mut self, other: Self) -> Self {
+        for part in other.parts {
+            if !self.parts.contains(&part) {
+                self.parts.push(part);
+            }
+        }
+        self.items = match (self.items, other.items) {
+            (Some(one), Some(other)) => Some(Box::new(one.or(*other))),
+            (one, other) => one.or(other),
+        };
+        self
+    }
+
+    /// What stands there in it.
+    fn further(&self, part: &Part) -> Self {
+        let one = |(name, path): &Lead| {
+            let mut path = path.clone();
+            path.push(part.clone());
+            (name.clone(), path)
+        };
+        let parts = Self { parts: self.parts.iter().map(one).collect(), items: None };
+        match (&self.items, part) {
+            (Some(items), Part::Item | Part::Each) => parts.or(Self::clone(items)),
+            _ => parts,
+        }
+    }
+}
+
+/// How often a loop is run over until what it gathers is known; `map` and `filter` take two rounds.
+const ROUNDS: usize = 4;
+
 /// The variables whose reads are told, and what is read of them.
 #[derive(Debug, Default)]
 pub struct Roots {
     reads: BTreeMap<String, Reads>,
     /// Where variables lead that stand for parts of others: those of comprehensions, `variables.name` of policies.
-    scopes: Vec<(String, Vec<Lead>)>,
-    composed: BTreeMap<String, Vec<Lead>>,
+    scopes: Vec<(String, Leads)>,
+    composed: BTreeMap<String, Leads>,
 }
 
 impl Roots {
@@ -148,19 +193,14 @@ impl Roots {
         self.reads.get(name).cloned().unwrap_or_default()
     }
 
-    fn read(&mut self, lead: &Lead) -> Option<&mut Reads> {
-        self.reads.get_mut(&lead.0).map(|reads| reads.at(&lead.1))
+    fn using(&mut self, leads: &Leads) {
+        self.note(leads, |reads| reads.whole = true);
+        if let Some(items) = &leads.items {
+            self.using(items);
+        }
     }
 
-    fn using(&mut self, leads: &[Lead]) {
-        leads.iter().for_each(|lead| {
-            if let Some(reads) = self.read(lead) {
-                reads.whole = true;
-            }
-        });
-    }
-
-    fn visit(&mut self, expression: &IdedExpr) -> Vec<Lead> {
+    fn visit(&mut self, expression: &IdedExpr) -> Leads {
         match &expression.expr {
             Expr::Ident(name) => self.ident(name),
             Expr::Select(select) => {
@@ -170,75 +210,90 @@ impl Roots {
                 {
                     return leads.clone();
                 }
-                let leads = self.visit(&select.operand);
-                let leads = further(&leads, &Part::Field(select.field.clone()));
+                let leads = self.visit(&select.operand).further(&Part::Field(select.field.clone()));
                 if !select.test {
                     return leads;
                 }
-                leads.iter().for_each(|lead| self.note(lead, |_| ()));
-                Vec::new()
+                self.note(&leads, |_| ());
+                Leads::default()
             }
             Expr::Call(call) => {
                 let arguments: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
                 self.call(&call.func_name, &arguments)
             }
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::List(list) => self.all(&list.elements),
+            Expr::List(list) => {
+                let items = list.elements.iter().map(|item| self.present(item));
+                Leads::list(items.fold(Leads::default(), Leads::or))
+            }
             Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr)),
             Expr::Struct(fields) => self.entries(fields.entries.iter().map(|entry| &entry.expr)),
-            Expr::Literal(_) | Expr::Unspecified => Vec::new(),
+            Expr::Literal(_) | Expr::Unspecified => Leads::default(),
         }
     }
 
-    fn ident(&self, name: &str) -> Vec<Lead> {
+    /// What an expression leads to, which must be there for the whole to have a value.
+    fn present(&mut self, expression: &IdedExpr) -> Leads {
+        let leads = self.visit(expression);
+        self.note(&leads, |_| ());
+        leads
+    }
+
+    fn ident(&self, name: &str) -> Leads {
         if let Some((_, leads)) = self.scopes.iter().rev().find(|(own, _)| own == name) {
             return leads.clone();
         }
-        if self.reads.contains_key(name) { vec![(name.to_owned(), Vec::new())] } else { Vec::new() }
+        let parts = self.reads.contains_key(name).then(|| (name.to_owned(), Vec::new()));
+        Leads { parts: parts.into_iter().collect(), items: None }
     }
 
-    fn all<'a>(&mut self, expressions: impl IntoIterator<Item = &'a IdedExpr>) -> Vec<Lead> {
+    fn all<'a>(&mut self, expressions: impl IntoIterator<Item = &'a IdedExpr>) -> Leads {
         expressions.into_iter().for_each(|expression| self.run(expression));
-        Vec::new()
+        Leads::default()
     }
 
-    fn entries<'a>(&mut self, entries: impl Iterator<Item = &'a EntryExpr>) -> Vec<Lead> {
+    fn entries<'a>(&mut self, entries: impl Iterator<Item = &'a EntryExpr>) -> Leads {
         for entry in entries {
             match entry {
                 EntryExpr::StructField(field) => self.run(&field.value),
                 EntryExpr::MapEntry(entry) => drop(self.all([&entry.key, &entry.value])),
             }
         }
-        Vec::new()
+        Leads::default()
     }
 
-    fn call(&mut self, name: &str, arguments: &[&IdedExpr]) -> Vec<Lead> {
+    fn call(&mut self, name: &str, arguments: &[&IdedExpr]) -> Leads {
         match (name, arguments) {
             (operators::CONDITIONAL, [condition, one, other]) => {
                 self.run(condition);
-                let mut leads = self.visit(one);
-                leads.extend(self.visit(other));
-                leads
+                self.visit(one).or(self.visit(other))
+            }
+            (operators::ADD, [one, other]) => {
+                let (one, other) = (self.visit(one), self.visit(other));
+                self.sum(&one, &other)
             }
             (operators::INDEX, [of, index]) => {
                 let leads = self.visit(of);
                 if let Some(key) = literal(index) {
-                    return further(&leads, &Part::Field(key));
+                    return leads.further(&Part::Field(key));
                 }
                 self.run(index);
-                leads.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
-                further(&leads, &Part::Each)
+                self.note(&leads, |reads| reads.keys = true);
+                leads.further(&Part::Each)
             }
             (operators::IN, [what, of]) => {
                 let leads = self.visit(of);
+                if let Some(items) = &leads.items {
+                    self.using(items);
+                }
                 match literal(what) {
-                    Some(key) => leads.iter().for_each(|lead| self.note(lead, |reads| reads.members.push(key.clone()))),
+                    Some(key) => self.note(&leads, |reads| reads.members.push(key.clone())),
                     None => {
                         self.run(what);
-                        leads.iter().for_each(|lead| self.note(lead, |reads| reads.sought = true));
+                        self.note(&leads, |reads| reads.sought = true);
                     }
                 }
-                Vec::new()
+                Leads::default()
             }
             // Whether it is null is told by what kind of value it is.
             (operators::EQUALS | operators::NOT_EQUALS, [of, other]) if is_null(of) || is_null(other) => {
@@ -249,42 +304,73 @@ impl Roots {
         }
     }
 
-    /// Of a list or mapping, no more is read than how many items or which keys it has.
-    fn sized(&mut self, of: &IdedExpr) -> Vec<Lead> {
-        let leads = self.visit(of);
-        leads.iter().for_each(|lead| self.note(lead, |reads| reads.sized = true));
-        Vec::new()
+    /// A sum; of two lists, if one of them is put together here. (Of texts, all that is added is read.)
+    fn sum(&mut self, one: &Leads, other: &Leads) -> Leads {
+        if one.items.is_none() && other.items.is_none() {
+            self.using(one);
+            self.using(other);
+            return Leads::default();
+        }
+        for leads in [one, other] {
+            self.note(leads, |reads| reads.sized = true);
+        }
+        Leads::list(one.further(&Part::Item).or(other.further(&Part::Item)))
     }
 
-    fn note(&mut self, lead: &Lead, note: impl FnOnce(&mut Reads)) {
-        if let Some(reads) = self.read(lead) {
-            note(reads);
+    /// Of a list or mapping, no more is read than how many items or which keys it has.
+    fn sized(&mut self, of: &IdedExpr) -> Leads {
+        let leads = self.visit(of);
+        self.note(&leads, |reads| reads.sized = true);
+        Leads::default()
+    }
+
+    fn note(&mut self, leads: &Leads, note: impl Fn(&mut Reads)) {
+        for (name, path) in &leads.parts {
+            if let Some(reads) = self.reads.get_mut(name) {
+                note(reads.at(path));
+            }
         }
     }
 
-    fn comprehension(&mut self, of: &ComprehensionExpr) -> Vec<Lead> {
+    fn comprehension(&mut self, of: &ComprehensionExpr) -> Leads {
         let range = self.visit(&of.iter_range);
-        range.iter().for_each(|lead| self.note(lead, |reads| reads.keys = true));
-        self.run(&of.accu_init);
-        let before = self.scopes.len();
-        let (items, values) = (further(&range, &Part::Item), further(&range, &Part::Each));
-        self.scopes.push((of.accu_var.clone(), Vec::new()));
-        self.scopes.extend(of.iter_var2.iter().map(|name| (name.clone(), values.clone())));
-        self.scopes.push((of.iter_var.clone(), items));
-        self.all([&of.loop_cond, &of.loop_step]);
-        self.run(&of.result);
-        self.scopes.truncate(before);
-        Vec::new()
+        self.note(&range, |reads| reads.keys = true);
+        let mut gathered = self.present(&of.accu_init);
+        for round in 1.. {
+            let next = self.within(of, &range, &gathered, |own| {
+                own.run(&of.loop_cond);
+                own.present(&of.loop_step)
+            });
+            let next = gathered.clone().or(next);
+            if next == gathered {
+                break;
+            }
+            gathered = next;
+            if round == ROUNDS {
+                self.using(&gathered);
+                gathered = Leads::default();
+                break;
+            }
+        }
+        self.within(of, &range, &gathered, |own| own.visit(&of.result))
     }
-}
 
-fn further(leads: &[Lead], part: &Part) -> Vec<Lead> {
-    let one = |(name, path): &Lead| {
-        let mut path = path.clone();
-        path.push(part.clone());
-        (name.clone(), path)
-    };
-    leads.iter().map(one).collect()
+    /// Inside a loop.
+    fn within(
+        &mut self,
+        of: &ComprehensionExpr,
+        range: &Leads,
+        gathered: &Leads,
+        then: impl FnOnce(&mut Self) -> Leads,
+    ) -> Leads {
+        let before = self.scopes.len();
+        self.scopes.push((of.accu_var.clone(), gathered.clone()));
+        self.scopes.extend(of.iter_var2.iter().map(|name| (name.clone(), range.further(&Part::Each))));
+        self.scopes.push((of.iter_var.clone(), range.further(&Part::Item)));
+        let leads = then(self);
+        self.scopes.truncate(before);
+        leads
+    }
 }
 
 fn is_null(expression: &IdedExpr) -> bool {
@@ -335,7 +421,12 @@ mod tests {
                 json!({"metadata": {"labels": {"x": "1", "y": "2"}}}),
             ),
             ("['x', 'z'].exists(k, k in object.metadata.labels)", json!({"metadata": {"labels": {"x": "", "y": ""}}})),
-            ("[object.metadata].all(m, m.name == 'a')", json!({"metadata": object["metadata"]})),
+            ("[object.metadata].all(m, m.name == 'a')", json!({"metadata": {"name": "a"}})),
+            (
+                "((has(object.rules) ? object.rules : []) + []).filter(r, has(r.resourceNames)).map(r, r.verbs)\
+                 .all(verbs, verbs.size() > 0)",
+                json!({"rules": [{"verbs": [""], "resourceNames": []}, {"verbs": [""]}]}),
+            ),
             ("true", json!({})),
         ] {
             assert_eq!(read(expression, &object), expected, "{expression}");
@@ -380,6 +471,13 @@ mod tests {
             "['e', 'x'].all(key, key in object.d && object.d[key].all(inner, inner.matches('^[gh]$')))",
             "object.d.map(key, key).size() == 2 && object.d.exists(key, key == 'e')",
             "object.a.b.size() == 4",
+            "([object.a] + object.d).filter(one, has(one.e)).map(one, one.e).exists(e, e == 'f' || 'e' in [e])",
+            "(has(object.d) ? object.d : []).map(one, [one, object.a]).all(pair, pair[0] != pair[1])",
+            "[object.a, object.d].exists(one, one.size() == 2) || [object.a][0].b.size() == 0",
+            "(object.a.c + object.d).size() == 3 || (object.a.b + [object.a.c])[0] == 1",
+            "('x' + object.a.c).size() == 2 || object.d.map(one, one.e + object.a.c).exists(text, text == 'ex')",
+            "[object.a].map(one, one.c).filter(c, c != '').map(c, [c]).exists(list, 'x' in list)",
+            "object.d.map(one, one.g).map(g, g.h).size() == 2",
         ];
         for expression in expressions {
             for object in &objects {

@@ -52,16 +52,14 @@ pub fn sources(list: &Arc<Vec<RenderedUnit>>, at: usize) -> Vec<Source> {
     };
     let mut found = Vec::new();
     for (name, content) in &unit.files {
-        let wanted: Vec<bool> = content.identities().iter().map(is_wanted).collect();
-        if !wanted.contains(&true) {
+        let wanted = content.objects_that(is_wanted);
+        if wanted.is_empty() {
             continue;
         }
         let file: Arc<str> = format!("{}/{name}", unit.path).into();
         let (list, name) = (Arc::clone(list), name.clone());
         let lines = FileLines::of(move || list[at].files.get(&name).map(|content| content.text()).unwrap_or_default());
-        let documents =
-            content.objects().into_iter().enumerate().filter(|(position, _)| wanted.get(*position) == Some(&true));
-        found.extend(documents.map(|(position, value)| Source {
+        found.extend(wanted.into_iter().map(|(position, value)| Source {
             value,
             file: Arc::clone(&file),
             lines: lines.document(position),
@@ -99,8 +97,8 @@ fn of_fault(input: &Input<'_>, cluster: &ClusterPlan<'_>, fault: &Fault<'_>) -> 
     let finding = finding.found(format!("{why}{} at {role}, bound at {binding}", grant.role));
     // Whichever of the two was edited: a template that the fleet does not override is not it.
     let words = ["verbs", "resources", "resourceNames", "apiGroups", "subjects", "roleRef", "name"];
-    let place = |file: &str, object: &str| match departure::shipped(input.source, object) {
-        Some(place) if file.ends_with("/admission.yaml") => place,
+    let place = |file: &str, object: &str| match input.plan.fleet.shipped(object) {
+        Some(shipped) if file.ends_with("/admission.yaml") => shipped.place(),
         _ => departure::locate(input.source, file, &words, "/tenant/slug"),
     };
     let of_rule = place(grant.rule_file(), &grant.role);

@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::{Input, Outcome};
-use crate::blame::departure;
 use crate::finding::{Class, Finding, Location};
 use crate::manifest::ObjectId;
 use crate::render::{RenderedUnit, duplicates as find_duplicates};
@@ -14,8 +13,9 @@ use crate::yaml::{self, Limits};
 const WHOLE: usize = 64;
 
 pub(super) fn duplicates(input: &Input<'_>) -> Outcome {
-    let place = |finding: Finding| match finding.object.as_deref().and_then(|id| departure::shipped(input.source, id)) {
-        Some(place) => finding.at(place),
+    let fleet = input.plan.fleet;
+    let place = |finding: Finding| match finding.object.as_deref().and_then(|id| fleet.shipped(id)) {
+        Some(shipped) => finding.at(shipped.place()),
         None => finding,
     };
     Outcome::Ran(find_duplicates(input.units).into_iter().map(place).collect())
@@ -51,8 +51,8 @@ pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
             let id = ObjectId::from(id);
             let finding = Finding::error("secrets/object", Class::Guard, format!("{id} is an object of kind Secret"));
             let finding = finding.hint("render an ExternalSecret that refers to the backend").object(id.to_string());
-            match departure::shipped(input.source, &id.to_string()) {
-                Some(place) => finding.at(place),
+            match input.plan.fleet.shipped(&id.to_string()) {
+                Some(shipped) => finding.at(shipped.place()),
                 None => finding,
             }
         })

@@ -21,11 +21,11 @@ pub use self::rotation::RotationPolicy;
 pub use self::schema::{API_VERSION, Kind};
 pub use self::tenant::Tenant;
 use crate::finding::{Finding, Location};
-use crate::manifest::Digest;
+use crate::manifest::{Digest, ObjectId};
 use crate::memo::Memo;
 use crate::network::Claims;
 use crate::source::Source;
-use crate::yaml::{self, Limits, Node};
+use crate::yaml::{self, Limits, Node, Span};
 
 /// A fleet whose every file is valid by itself.
 #[derive(Debug, Clone)]
@@ -53,10 +53,24 @@ pub struct Fleet {
 pub struct PolicyObject {
     /// The file.
     pub file: String,
-    /// Line of the document.
-    pub line: u32,
+    /// Place of the document.
+    pub span: Span,
     /// The object.
     pub value: Value,
+}
+
+impl Fleet {
+    /// What it ships as it is under that name (`Kind namespace/name`).
+    pub fn shipped(&self, object: &str) -> Option<&PolicyObject> {
+        self.policies.iter().find(|policy| ObjectId::of(&policy.value).is_ok_and(|id| id.to_string() == object))
+    }
+}
+
+impl PolicyObject {
+    /// Its document.
+    pub fn place(&self) -> Location {
+        Location::new(&self.file, self.span)
+    }
 }
 
 /// Path of a tenant's file.
@@ -291,7 +305,7 @@ fn read_policies(
             match yaml::parse(text, Limits::MANIFEST) {
                 Ok(documents) => objects.extend(documents.into_iter().map(|document| PolicyObject {
                     file: path.to_owned(),
-                    line: document.root.span.line,
+                    span: document.root.span,
                     value: document.root.to_json(),
                 })),
                 Err(error) => {

@@ -1,6 +1,7 @@
 //! Live state against the committed tree: what differs, which way, how bad, and what could not be judged.
 
 pub mod builtin;
+mod canonical;
 pub mod catalog;
 pub mod change;
 pub mod changeset;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
+use super::canonical;
 use super::node::{Map, Node};
 
 /// One document of a file.
@@ -28,15 +29,20 @@ pub struct Unreadable {
 }
 
 /// Values in one file, those that aliases repeat counted each time.
-const MAX_VALUES: usize = 2_000_000;
+pub(super) const MAX_VALUES: usize = 2_000_000;
 /// Nested collections.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Reads every document of a text.
 ///
 /// # Errors
 /// The first thing that is wrong.
 pub fn parse(text: &str) -> Result<Vec<Document>, Unreadable> {
+    canonical::parse(text).map_or_else(|| parse_any(text), Ok)
+}
+
+/// Reads every document of a text in whatever form it is.
+pub(super) fn parse_any(text: &str) -> Result<Vec<Document>, Unreadable> {
     let mut reader = Reader::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error: ScanError| Unreadable {

@@ -127,7 +127,7 @@ impl Shape {
 
     /// The manifests with these values.
     pub fn objects<'a>(&'a self, values: &'a [Held]) -> impl Iterator<Item = Value> + 'a {
-        self.documents.iter().map(|document| fill(&document.value, values))
+        self.manifests().map(|manifest| fill(manifest, values))
     }
 
     /// The manifests with holes: texts that [`hole`] tells.
@@ -290,16 +290,22 @@ pub fn with_labels(mut labels: Map<String, Value>) -> Value {
 
 /// A part of a manifest with the values in its holes.
 pub fn fill(value: &Value, values: &[Held]) -> Value {
+    // A copy keeps the order of the fields; to put them together anew would sort them once more.
+    let mut filled = value.clone();
+    put(&mut filled, values);
+    filled
+}
+
+fn put(value: &mut Value, values: &[Held]) {
     match value {
-        Value::String(text) => match hole(text) {
-            Some(index) => values.get(index).map(|value| Value::clone(value)).unwrap_or_default(),
-            None => value.clone(),
-        },
-        Value::Array(items) => items.iter().map(|item| fill(item, values)).collect::<Vec<_>>().into(),
-        Value::Object(map) => {
-            map.iter().map(|(key, value)| (key.clone(), fill(value, values))).collect::<Map<_, _>>().into()
+        Value::String(text) => {
+            if let Some(index) = hole(text) {
+                *value = values.get(index).map(|value| Value::clone(value)).unwrap_or_default();
+            }
         }
-        other => other.clone(),
+        Value::Array(items) => items.iter_mut().for_each(|item| put(item, values)),
+        Value::Object(map) => map.values_mut().for_each(|item| put(item, values)),
+        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@ use tera::Context;
 
 use super::engine::{Rendered, Templates};
 use super::secrets::SecretsContext;
+use super::shape::fill;
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef, ObjectId, Unit};
 use crate::plan::names::cluster_of;
@@ -108,6 +109,23 @@ impl FileContent {
         match self {
             Self::Template(rendered) => rendered.is_suspect(),
             Self::Objects(objects) => leak::in_values(objects),
+        }
+    }
+
+    /// The manifests with such identities, each with its number in the file; the others are not built.
+    pub fn objects_that(&self, are_wanted: impl Fn(&IdRef<'_>) -> bool) -> Vec<(usize, Value)> {
+        match self {
+            Self::Template(rendered) => {
+                let (shape, values) = (rendered.shape(), rendered.values());
+                let documents = shape.manifests().zip(rendered.identities()).enumerate();
+                let wanted = documents.filter(|(_, (_, id))| id.as_ref().is_ok_and(&are_wanted));
+                wanted.map(|(number, (manifest, _))| (number, fill(manifest, values))).collect()
+            }
+            Self::Objects(objects) => {
+                let is_wanted = |object: &Value| IdRef::of(object).is_ok_and(|id| are_wanted(&id));
+                let wanted = objects.iter().enumerate().filter(|(_, object)| is_wanted(object));
+                wanted.map(|(number, object)| (number, object.clone())).collect()
+            }
         }
     }
 

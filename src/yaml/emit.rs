@@ -229,7 +229,7 @@ fn block_is_safe(text: &str) -> bool {
 }
 
 /// What every reader takes inside quotes as it stands.
-fn is_printable(character: char) -> bool {
+pub fn is_printable(character: char) -> bool {
     !character.is_control()
         && !matches!(
             character,

@@ -6,6 +6,6 @@ mod emit;
 mod outline;
 mod parse;
 
-pub use emit::{Emitter, Place, Sink, emit_documents, plain_is_safe, quoted};
+pub use emit::{Emitter, Place, Sink, emit_documents, is_printable, plain_is_safe, quoted};
 pub use outline::{Pair, Parts, Piece, Style, outline};
 pub use parse::{Document, Entry, Limits, Node, Span, SyntaxError, Value, parse};

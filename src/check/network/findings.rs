@@ -2,10 +2,10 @@
 
 use super::Scope;
 use crate::blame::departure;
+use crate::check::Input;
 use crate::config;
 use crate::finding::{Class, Finding, Location};
 use crate::network::{Capacity, ClaimVerdict, Place, Proof, Refusals, Severity, Verdict, Violation, Witness};
-use crate::source::Source;
 
 /// Lines to blame that a finding names; `tenantry network explain` shows all of them.
 const PLACES_SHOWN: usize = 4;
@@ -52,21 +52,21 @@ fn rule(name: &str) -> &'static str {
 }
 
 /// What the engine did not understand. Nothing was proved of such a cluster.
-pub(super) fn of_refusals(source: &Source, refusals: &Refusals) -> Vec<Finding> {
+pub(super) fn of_refusals(input: &Input<'_>, refusals: &Refusals) -> Vec<Finding> {
     let one = |refusal: &crate::network::Refusal| {
         let message = format!("nothing is proved: {refusal}");
         let finding = Finding::error("network/unsupported", Class::Incomplete, message).path(refusal.field.clone());
         let finding = finding.hint("the engine refuses what it does not know: write the rule otherwise");
-        located(source, finding, &refusal.place, &refusal.object)
+        located(input, finding, &refusal.place, &refusal.object)
     };
     refusals.0.iter().map(one).collect()
 }
 
 /// Every claim that does not hold, every rule that is broken, and a cluster that is too small.
-pub(super) fn of_proof(source: &Source, scope: &Scope<'_>, proof: &Proof) -> Vec<Finding> {
+pub(super) fn of_proof(input: &Input<'_>, scope: &Scope<'_>, proof: &Proof) -> Vec<Finding> {
     let mut findings = Vec::new();
     for verdict in proof.verdicts.iter().filter(|verdict| verdict.verdict != Verdict::Holds) {
-        findings.extend(of_claim(source, scope, verdict));
+        findings.extend(of_claim(input, scope, verdict));
     }
     // Before the first tenant comes, what is meant for tenants selects nobody.
     let is_premature = |violation: &&Violation| violation.rule == "dead-peer" && scope.cluster.tenants.is_empty();
@@ -74,26 +74,26 @@ pub(super) fn of_proof(source: &Source, scope: &Scope<'_>, proof: &Proof) -> Vec
     let is_told =
         |violation: &&Violation| violation.rule == "shared-block" && violation.object.contains("wazuh-agent-ingress");
     let violations = proof.findings.iter().filter(|violation| !is_premature(violation) && !is_told(violation));
-    findings.extend(violations.map(|violation| of_violation(source, violation)));
-    findings.extend(proof.capacity.as_ref().and_then(|capacity| of_capacity(source, scope, capacity)));
+    findings.extend(violations.map(|violation| of_violation(input, violation)));
+    findings.extend(proof.capacity.as_ref().and_then(|capacity| of_capacity(input, scope, capacity)));
     findings
 }
 
-fn of_claim(source: &Source, scope: &Scope<'_>, verdict: &ClaimVerdict) -> Vec<Finding> {
+fn of_claim(input: &Input<'_>, scope: &Scope<'_>, verdict: &ClaimVerdict) -> Vec<Finding> {
     let cluster = scope.cluster.cluster.name.as_str();
     let at = scope.claims.claims.iter().position(|claim| claim.id == verdict.id);
-    let place = at.map(|at| config::locate(source, config::CLAIMS_FILE, &format!("/claims/{at}")));
+    let place = at.map(|at| config::locate(input.source, config::CLAIMS_FILE, &format!("/claims/{at}")));
     if verdict.witnesses.is_empty() {
         let reason = verdict.reason.as_deref().unwrap_or("it cannot be told");
         let message = format!("claim {} cannot be checked on cluster {cluster}: {reason}", verdict.id);
         let finding = Finding::error("network/not-checkable", Class::Incomplete, message).expected(&verdict.text);
         return place.map(|place| vec![finding.clone().at(place)]).unwrap_or(vec![finding]);
     }
-    verdict.witnesses.iter().map(|witness| of_witness(source, cluster, verdict, witness, place.clone())).collect()
+    verdict.witnesses.iter().map(|witness| of_witness(input, cluster, verdict, witness, place.clone())).collect()
 }
 
 fn of_witness(
-    source: &Source,
+    input: &Input<'_>,
     cluster: &str,
     verdict: &ClaimVerdict,
     witness: &Witness,
@@ -112,13 +112,11 @@ fn of_witness(
     };
     // What the fleet wrote itself is more likely to be meant than the program's, and the policy of a tenant than one that
     // all of them share.
-    let is_own = |place: &&Place| source.text(&template(&place.file)).is_some();
+    let is_own = |place: &&Place| input.source.text(&template(&place.file)).is_some();
     let of_tenant = |place: &&Place| tenant(&place.file).is_some();
-    let guilty = &witness.guilty;
-    let guilty = guilty.iter().find(|place| is_own(place) && of_tenant(place)).or(guilty.iter().find(is_own));
-    let guilty = guilty.or(witness.guilty.iter().find(of_tenant)).or(witness.guilty.first());
+    let guilty = witness.guilty.iter().min_by_key(|place| (!is_own(place), !of_tenant(place)));
     match guilty {
-        Some(place) => located(source, finding, place, &object_of(witness)),
+        Some(place) => located(input, finding, place, &object_of(witness)),
         None => claim.map_or_else(|| finding.clone(), |place| finding.clone().at(place)),
     }
 }
@@ -139,27 +137,27 @@ fn places(places: &[Place]) -> String {
     shown.join(", ") + &more
 }
 
-fn of_violation(source: &Source, violation: &Violation) -> Finding {
+fn of_violation(input: &Input<'_>, violation: &Violation) -> Finding {
     let rule = rule(violation.rule);
     let finding = match violation.severity {
         Severity::Error => Finding::error(rule, Class::Check, &violation.message),
         Severity::Warning => Finding::warning(rule, &violation.message),
     };
     let finding = finding.found(violation.place.to_string());
-    located(source, finding, &violation.place, &violation.object)
+    located(input, finding, &violation.place, &violation.object)
 }
 
-fn of_capacity(source: &Source, scope: &Scope<'_>, capacity: &Capacity) -> Option<Finding> {
+fn of_capacity(input: &Input<'_>, scope: &Scope<'_>, capacity: &Capacity) -> Option<Finding> {
     let message = format!("cluster {}: {}", scope.cluster.cluster.name, capacity.advice()?);
     let finding = match capacity.fits() {
         true => Finding::warning("network/capacity", message),
         false => Finding::error("network/capacity", Class::Check, message),
     };
-    Some(finding.at(config::locate(source, "install.yaml", "/clusters")))
+    Some(finding.at(config::locate(input.source, "install.yaml", "/clusters")))
 }
 
 /// Gives a finding the object, the tenant and the line that a person can edit.
-fn located(source: &Source, finding: Finding, place: &Place, object: &str) -> Finding {
+fn located(input: &Input<'_>, finding: Finding, place: &Place, object: &str) -> Finding {
     let finding = if object.is_empty() { finding } else { finding.object(object) };
     let slug = tenant(&place.file);
     let finding = match slug {
@@ -167,16 +165,16 @@ fn located(source: &Source, finding: Finding, place: &Place, object: &str) -> Fi
         None => finding,
     };
     let first = object.split(", ").next().unwrap_or_default();
-    if let Some(place) = departure::shipped(source, first).filter(|_| place.file.ends_with("/admission.yaml")) {
-        return finding.at(place);
+    if let Some(shipped) = input.plan.fleet.shipped(first).filter(|_| place.file.ends_with("/admission.yaml")) {
+        return finding.at(shipped.place());
     }
     let template = template(&place.file);
-    if let Some(text) = source.text(&template) {
+    if let Some(text) = input.source.text(&template) {
         return finding.at(departure::in_document(&template, text, object));
     }
     match slug {
-        Some(slug) => finding.at(config::locate(source, &config::tenant_file(slug), field(object))),
-        None => finding.at(config::locate(source, "install.yaml", "/network")),
+        Some(slug) => finding.at(config::locate(input.source, &config::tenant_file(slug), field(object))),
+        None => finding.at(config::locate(input.source, "install.yaml", "/network")),
     }
 }
 

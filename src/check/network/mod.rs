@@ -241,19 +241,19 @@ fn sources(list: &Arc<Vec<RenderedUnit>>, at: usize) -> Vec<Source> {
     let unit = &list[at];
     let mut sources = Vec::new();
     for (name, content) in unit.files.iter().filter(|(name, _)| needs(name)) {
-        if !content.identities().iter().any(|id| is_release(id) || is_relevant(id)) {
+        let wanted = content.objects_that(|id| is_release(id) || is_relevant(id));
+        if wanted.is_empty() {
             continue;
         }
         let file: Arc<str> = format!("{}/{name}", unit.path).into();
         let (list, name) = (Arc::clone(list), name.clone());
         let lines = FileLines::of(move || list[at].files.get(&name).map(|content| content.text()).unwrap_or_default());
-        for (position, value) in content.objects().into_iter().enumerate() {
-            let Ok(id) = IdRef::of(&value) else { continue };
-            if is_release(&id) {
+        for (position, value) in wanted {
+            if IdRef::of(&value).is_ok_and(|id| is_release(&id)) {
                 let deployed = workloads::deployed(&value).into_iter();
                 let source = |value| Source { value, file: Arc::clone(&file), lines: lines.beginning_of(position) };
                 sources.extend(deployed.map(source));
-            } else if is_relevant(&id) {
+            } else {
                 sources.push(Source { value, file: Arc::clone(&file), lines: lines.document(position) });
             }
         }
@@ -290,8 +290,8 @@ fn one<'a>(input: &Input<'a>, cluster: &'a ClusterPlan<'a>) -> Result<Vec<Findin
     let mut footprints = Vec::with_capacity(scope.units.len());
     let units = scope.sources_with(state::footprint).inspect(|(_, footprint)| footprints.push(*footprint));
     let found = match Model::build(units.flat_map(|(sources, _)| sources), &scope.settings) {
-        Ok(model) => findings::of_proof(input.source, &scope, &prove(&model, &scope.claims)),
-        Err(refusals) => findings::of_refusals(input.source, &refusals),
+        Ok(model) => findings::of_proof(input, &scope, &prove(&model, &scope.claims)),
+        Err(refusals) => findings::of_refusals(input, &refusals),
     };
     state::learn(input, &scope, &footprints, &found);
     Ok(found)

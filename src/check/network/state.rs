@@ -111,22 +111,64 @@ fn finding(warning: Warning) -> Option<Finding> {
 /// What a unit says to the network. Annotations say nothing, and neither do the values of a release but for the workloads
 /// that follow from them.
 pub fn footprint(sources: &[Document]) -> Digest {
-    let mut parts = Vec::new();
+    let mut said = Vec::with_capacity(1 << 14);
     for source in sources {
-        parts.push(source.file.as_bytes().to_vec());
+        say_text(&source.file, &mut said);
         let Value::Object(fields) = &source.value else { continue };
+        begin(b'{', fields.len(), &mut said);
         for (name, value) in fields {
-            parts.push(name.as_bytes().to_vec());
+            say_text(name, &mut said);
             match value {
                 Value::Object(metadata) if name == "metadata" => {
-                    let said = metadata.iter().filter(|(name, _)| *name != "annotations");
-                    said.for_each(|(name, value)| parts.push(format!("{name} {value}").into_bytes()));
+                    let metadata = metadata.iter().filter(|(name, _)| *name != "annotations");
+                    begin(b'{', metadata.clone().count(), &mut said);
+                    metadata.for_each(|(name, value)| {
+                        say_text(name, &mut said);
+                        say(value, &mut said);
+                    });
                 }
-                other => parts.push(other.to_string().into_bytes()),
+                other => say(other, &mut said),
             }
         }
     }
-    Digest::of_parts(parts.iter().map(Vec::as_slice))
+    Digest::of(&said)
+}
+
+/// A value in a form in which no two are the same: each begins with its type, and with its length if it has one.
+fn say(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.push(b'n'),
+        Value::Bool(value) => out.extend_from_slice(if *value { b"t" } else { b"f" }),
+        Value::Number(number) => {
+            out.push(b'#');
+            say_text(&number.to_string(), out);
+        }
+        Value::String(text) => {
+            out.push(b's');
+            say_text(text, out);
+        }
+        Value::Array(items) => {
+            begin(b'[', items.len(), out);
+            items.iter().for_each(|item| say(item, out));
+        }
+        Value::Object(fields) => {
+            begin(b'{', fields.len(), out);
+            for (name, value) in fields {
+                say_text(name, out);
+                say(value, out);
+            }
+        }
+    }
+}
+
+fn begin(kind: u8, length: usize, out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(&length.to_le_bytes());
+}
+
+fn say_text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&text.len().to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, RwLock};
 
 use serde_json::{Map, Value};
@@ -42,9 +43,14 @@ struct Known {
     open_labels: bool,
     /// Where the values are that it reads.
     holes: Vec<Place>,
+    /// The numbers of those values.
+    numbers: Vec<usize>,
     /// Whether every object of the shape has the same verdict.
     fixed: bool,
+    /// What it said, by what it reads.
     said: Mutex<HashMap<String, Asked>>,
+    /// The same by where the values are held that it reads: tenants hold in common what they have in common.
+    held: Mutex<HashMap<Vec<usize>, Asked>>,
 }
 
 /// Verdicts that are remembered of one policy and shape; most have one, or one a tenant.
@@ -100,7 +106,7 @@ impl<'a> Guard<'a> {
     }
 
     fn refusal(&self, known: &Known, id: IdRef<'_>, at: &Where<'_>, values: &[Held]) -> Option<Refusal<'a>> {
-        let Asked::Yes(verdict) = self.ask(known, id, at.cluster, values) else { return None };
+        let Asked::Yes(verdict) = self.verdict(known, id, at.cluster, values) else { return None };
         (verdict != Verdict::Allowed).then(|| Refusal {
             policy: self.asked[known.policy],
             unit: at.unit,
@@ -137,9 +143,11 @@ impl<'a> Guard<'a> {
                 let mut holes = Vec::new();
                 find_holes(&read, &mut Place::default(), &mut holes);
                 let open_labels = has_hole(&labels);
+                let number = |place: &Place| place.of(&read).and_then(Value::as_str).and_then(hole);
+                let numbers = holes.iter().filter_map(number).collect();
                 let fixed = holes.is_empty() && !asked.reads_around() && !open_labels;
-                let (resource, said) = (resource.clone(), Mutex::default());
-                Known { policy, resource, read, labels, open_labels, holes, fixed, said }
+                let (resource, said, held) = (resource.clone(), Mutex::default(), Mutex::default());
+                Known { policy, resource, read, labels, open_labels, holes, numbers, fixed, said, held }
             })
         };
         self.asked.iter().enumerate().filter_map(of).collect()
@@ -161,51 +169,83 @@ impl<'a> Guard<'a> {
         known.holes.iter().find(without).cloned().unwrap_or_default()
     }
 
-    fn ask<'k>(&self, known: &'k Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
+    /// What a policy says of an object whose values are held as long as the units are.
+    fn verdict(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
+        self.with_subject(known, id, cluster, values, |policy, subject| {
+            if policy.reads_around() || known.holes.is_empty() {
+                return self.say(known, policy, subject, cluster, values);
+            }
+            let held = |number: &usize| values.get(*number).map_or(0, |held| Held::as_ptr(held) as usize);
+            let key: Vec<usize> = known.numbers.iter().map(held).collect();
+            remembered(&known.held, key, || self.say(known, policy, subject, cluster, values))
+        })
+    }
+
+    /// What a policy says of an object.
+    fn ask(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Asked {
+        self.with_subject(known, id, cluster, values, |policy, subject| {
+            self.say(known, policy, subject, cluster, values)
+        })
+    }
+
+    /// Asks about an object, all but what the policy reads of it, if the policy is about such objects at all.
+    fn with_subject(
+        &self,
+        known: &Known,
+        id: IdRef<'_>,
+        cluster: &str,
+        values: &[Held],
+        then: impl FnOnce(&Policy, &Subject<'_>) -> Asked,
+    ) -> Asked {
         let policy = self.asked[known.policy];
         let is_namespace = known.resource.plural == "namespaces" && known.resource.group.is_empty();
         let of_namespace = id.namespace.or(is_namespace.then_some(id.name));
-        let namespace = of_namespace.and_then(|name| self.namespaces.get(&(cluster.to_owned(), name.to_owned())));
-        let filled =
-            |value: &'k Value, open: bool| if open { Cow::Owned(fill(value, values)) } else { Cow::Borrowed(value) };
-        let (labels, none) = (filled(&known.labels, known.open_labels), Map::new());
-        let labels = labels.as_object().unwrap_or(&none);
-        let elsewhere = of_namespace.map(|name| admission::labels_of_namespace(&Value::Null, name));
-        let own = namespace.map(|(_, labels)| labels).or(elsewhere.as_ref());
-        let object = if known.holes.is_empty() {
-            Cow::Borrowed(&known.read)
-        } else {
-            Cow::Owned(policy.of_settled(&fill(&known.read, values)))
-        };
+        let namespace = of_namespace.and_then(|name| self.namespaces.get(cluster)?.get(name));
+        let labels =
+            if known.open_labels { Cow::Owned(fill(&known.labels, values)) } else { Cow::Borrowed(&known.labels) };
+        let none = Map::new();
+        let elsewhere =
+            of_namespace.filter(|_| namespace.is_none()).map(|name| admission::labels_of_namespace(&Value::Null, name));
         let subject = Subject {
             resource: &known.resource,
-            object: &object,
+            object: &known.read,
             old: None,
             name: id.name,
             namespace: namespace.map(|(object, _)| object),
             namespace_name: of_namespace,
-            namespace_labels: own,
-            labels,
+            namespace_labels: namespace.map(|(_, labels)| labels).or(elsewhere.as_ref()),
+            labels: labels.as_object().unwrap_or(&none),
             user: self.user,
         };
-        if !policy.is_met(&subject) {
-            return Asked::No;
-        }
-        let around = if policy.reads_around() { format!("{id:?}") } else { String::new() };
-        let key = if known.holes.is_empty() { around } else { format!("{around}{object}") };
-        if let Ok(said) = known.said.lock()
-            && let Some(asked) = said.get(&key)
-        {
-            return asked.clone();
-        }
-        let asked = policy.ask_all(&subject);
-        if let Ok(mut said) = known.said.lock()
-            && said.len() < REMEMBERED
-        {
-            said.insert(key, asked.clone());
-        }
-        asked
+        if policy.is_met(&subject) { then(policy, &subject) } else { Asked::No }
     }
+
+    /// Asks a policy, unless it was asked about an object that agrees with this one in all that it reads.
+    fn say(&self, known: &Known, policy: &Policy, subject: &Subject<'_>, cluster: &str, values: &[Held]) -> Asked {
+        let around = || format!("{cluster} {} {} ", subject.namespace_name.unwrap_or_default(), subject.name);
+        let around = if policy.reads_around() { around() } else { String::new() };
+        if known.holes.is_empty() {
+            return remembered(&known.said, around, || policy.ask_all(subject));
+        }
+        let object = policy.of_settled(&fill(&known.read, values));
+        let key = format!("{around}{object}");
+        remembered(&known.said, key, || policy.ask_all(&Subject { object: &object, ..subject.clone() }))
+    }
+}
+
+fn remembered<K: Eq + Hash>(said: &Mutex<HashMap<K, Asked>>, key: K, ask: impl FnOnce() -> Asked) -> Asked {
+    if let Ok(said) = said.lock()
+        && let Some(asked) = said.get(&key)
+    {
+        return asked.clone();
+    }
+    let asked = ask();
+    if let Ok(mut said) = said.lock()
+        && said.len() < REMEMBERED
+    {
+        said.insert(key, asked.clone());
+    }
+    asked
 }
 
 fn has_hole(value: &Value) -> bool {

@@ -19,7 +19,7 @@ use crate::admission::{self, Policy, Resource, Verdict};
 use crate::config::install::GitopsEngine;
 use crate::config::{self, CASES};
 use crate::finding::{Class, Finding, Location, Severity};
-use crate::render::{FileContent, RenderedUnit};
+use crate::render::RenderedUnit;
 use crate::schemas::{Catalog, of_fleet};
 use crate::yaml::{self, Limits};
 
@@ -52,7 +52,7 @@ fn user(input: &Input<'_>) -> &'static str {
 /// The policies, and what is wrong with them.
 fn read(input: &Input<'_>, findings: &mut Vec<Finding>) -> Vec<Policy> {
     let files = &input.plan.fleet.policies;
-    let place = |file: &config::PolicyObject| Location { line: file.line, ..Location::file(&file.file) };
+    let place = |file: &config::PolicyObject| Location { line: file.span.line, ..Location::file(&file.file) };
     let mut policies = Vec::new();
     for policy in admission::policies(files.iter().map(|file| &file.value)) {
         match policy {
@@ -85,20 +85,19 @@ fn read(input: &Input<'_>, findings: &mut Vec<Finding>) -> Vec<Policy> {
 }
 
 /// Namespaces that are rendered, by cluster and name, each with its labels.
-type Namespaces = BTreeMap<(String, String), (Value, Map<String, Value>)>;
+type Namespaces = BTreeMap<String, BTreeMap<String, (Value, Map<String, Value>)>>;
 
 fn namespaces(input: &Input<'_>) -> Namespaces {
     let clusters: BTreeSet<&str> = input.units.iter().map(RenderedUnit::cluster).collect();
     let stay: Vec<RenderedUnit> =
         clusters.into_iter().filter_map(|cluster| input.kept.system_namespace(cluster)).collect();
-    let mut found = BTreeMap::new();
+    let mut found = Namespaces::new();
     for unit in input.units.iter().chain(&stay) {
-        let of_namespaces = |content: &&FileContent| content.identities().iter().any(|id| id.kind == "Namespace");
-        for content in unit.files.values().filter(of_namespaces) {
-            for object in content.objects().into_iter().filter(|object| object["kind"] == "Namespace") {
+        for content in unit.files.values() {
+            for (_, object) in content.objects_that(|id| id.kind == "Namespace") {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 let labels = admission::labels_of_namespace(&object, &name);
-                found.insert((unit.cluster().to_owned(), name), (object, labels));
+                found.entry(unit.cluster().to_owned()).or_default().insert(name, (object, labels));
             }
         }
     }
@@ -108,46 +107,51 @@ fn namespaces(input: &Input<'_>) -> Namespaces {
 /// Managed namespaces in which not everything is forbidden first.
 fn without_default_deny(input: &Input<'_>, namespaces: &Namespaces) -> Vec<Finding> {
     let mut guarded: BTreeSet<(&str, String)> = BTreeSet::new();
-    let mut rendered: BTreeMap<(&str, String), &RenderedUnit> = BTreeMap::new();
+    let mut rendered: BTreeMap<(&str, &str), &RenderedUnit> = BTreeMap::new();
     for unit in input.units.iter() {
         for content in unit.files.values() {
-            let kinds: BTreeSet<&str> = content.identities().iter().map(|id| id.kind).collect();
-            if kinds.contains("NetworkPolicy") {
-                for object in content.objects().iter().filter(|object| admission::is_default_deny(object)) {
-                    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-                    guarded.insert((unit.cluster(), namespace.to_owned()));
-                }
+            let policies = content.objects_that(|id| id.kind == "NetworkPolicy");
+            for (_, object) in policies.iter().filter(|(_, object)| admission::is_default_deny(object)) {
+                let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+                guarded.insert((unit.cluster(), namespace.to_owned()));
             }
             for id in content.identities().iter().filter(|id| id.kind == "Namespace") {
-                rendered.insert((unit.cluster(), id.name.to_owned()), unit);
+                rendered.insert((unit.cluster(), id.name), unit);
             }
         }
     }
-    let bare = namespaces.iter().filter(|((cluster, name), (object, _))| {
-        let key = (cluster.as_str(), name.clone());
-        rendered.contains_key(&key) && admission::is_managed(object) && !guarded.contains(&key)
-    });
-    bare.map(|((cluster, name), _)| {
-        let unit = rendered.get(&(cluster.as_str(), name.clone()));
-        let tenant = unit.and_then(|unit| unit.tenant.clone());
-        let family = if tenant.is_some() { "tenant" } else { "system" };
-        let template = format!("templates/{family}/network-policies.yaml.tera");
-        let place = match (input.source.text(&template), &tenant) {
-            (Some(_), _) => Location::file(template),
-            (None, Some(slug)) => config::locate(input.source, &config::tenant_file(slug), "/tenant/slug"),
-            (None, None) => Location::file("install.yaml"),
-        };
-        let message = format!("namespace {name} on cluster {cluster} has no policy that forbids everything first");
-        let finding = Finding::error("policy/default-deny", Class::Check, message).object(format!("Namespace {name}"));
-        let finding = finding
-            .at(place)
-            .expected("a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules");
-        match tenant {
-            Some(tenant) => finding.tenant(tenant),
-            None => finding,
+    let mut findings = Vec::new();
+    for ((cluster, name), unit) in rendered {
+        let is_managed = namespaces
+            .get(cluster)
+            .and_then(|names| names.get(name))
+            .is_some_and(|(object, _)| admission::is_managed(object));
+        if is_managed && !guarded.contains(&(cluster, name.to_owned())) {
+            findings.push(bare(input, unit, name));
         }
-    })
-    .collect()
+    }
+    findings
+}
+
+/// A namespace in which not everything is forbidden first.
+fn bare(input: &Input<'_>, unit: &RenderedUnit, name: &str) -> Finding {
+    let tenant = unit.tenant.as_deref();
+    let family = if tenant.is_some() { "tenant" } else { "system" };
+    let template = format!("templates/{family}/network-policies.yaml.tera");
+    let place = match (input.source.text(&template), tenant) {
+        (Some(_), _) => Location::file(template),
+        (None, Some(slug)) => config::locate(input.source, &config::tenant_file(slug), "/tenant/slug"),
+        (None, None) => Location::file("install.yaml"),
+    };
+    let message = format!("namespace {name} on cluster {} has no policy that forbids everything first", unit.cluster());
+    let finding = Finding::error("policy/default-deny", Class::Check, message).object(format!("Namespace {name}"));
+    let finding = finding.at(place);
+    let finding =
+        finding.expected("a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules");
+    match tenant {
+        Some(tenant) => finding.tenant(tenant),
+        None => finding,
+    }
 }
 
 /// Cases whose verdict is another than their name says.

@@ -170,9 +170,9 @@ impl<'a> Place<'a> {
             scope: grant.scope.clone(),
             why: Some(way.why).filter(|why| !why.is_empty()),
             via: way.via.clone(),
-            role: grant.role.clone(),
+            role: grant.role.to_string(),
             role_at: grant.rule_place().to_string(),
-            binding: grant.binding.clone(),
+            binding: grant.binding.to_string(),
             binding_at: grant.binding_place().to_string(),
             decided_by: decided.to_string(),
         }
