@@ -15,7 +15,7 @@ struct Case {
     passes: &'static str,
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 20] = [
     // A link is not written through, neither in the files nor in a commit.
     Case {
         prepare: "mkdir r && mv tenants/oak.yaml r && ln -s ../r/oak.yaml tenants/oak.yaml",
@@ -84,6 +84,33 @@ const CASES: [Case; 17] = [
         ),
         mend: "sed -i 's/to: 30003/to: 30005/' install.yaml",
         passes: "onboard elm --name Elm --dry-run",
+    },
+    // No step before the step before it: a grace period would be over when it begins.
+    Case {
+        prepare: "\"$TENANTRY\" suspend oak --now 2026-11-22 -q",
+        refused: (
+            "decommission oak --now 2026-10-01",
+            4,
+            &["suspended since 2026-11-22, which is after the day given"],
+        ),
+        mend: "true",
+        passes: "decommission oak --now 2026-11-22 --dry-run",
+    },
+    Case {
+        prepare: "\"$TENANTRY\" rotate oak wazuh --now 2026-11-22 -q",
+        refused: ("rotate oak wazuh --now 2026-11-21", 4, &["wazuh was rotated on 2026-11-22, which is after the day"]),
+        mend: "true",
+        passes: "rotate oak wazuh --now 2026-11-22 --dry-run",
+    },
+    Case {
+        prepare: "\"$TENANTRY\" rotate oak llm --record --now 2026-11-22 -q",
+        refused: (
+            "rotate oak llm --record --now 2026-11-21",
+            4,
+            &["llm was rotated on 2026-11-22", "secrets.llm.rotated"],
+        ),
+        mend: "true",
+        passes: "rotate oak llm --record --now 2026-11-23 --dry-run",
     },
     // What was rendered does not go because its tenant's file says less than `retired`.
     Case {

@@ -28,6 +28,7 @@ use super::{detailed, memo};
 use crate::charts::Helm;
 use crate::cli::{DiffArgs, Format};
 use crate::cluster::dump;
+use crate::config::tenant::State;
 use crate::diff::{Kinds, Moved, UnitChange};
 use crate::error::{Error, Result, exit};
 use crate::finding::{Finding, any_error, exit_code};
@@ -129,7 +130,27 @@ fn against_fleet(
         return Err(error.hint("name an older or newer revision with --base"));
     };
     let before = Rendering::new(&loaded, plan, prepared, Some(after.templates()));
-    both(root, args, (&before, after), after, base, timings)
+    let (mut input, outcome) = both(root, args, (&before, after), after, base, timings)?;
+    input.notes.extend(hasty(plan, &outcome));
+    Ok((input, outcome))
+}
+
+/// Tenants that go and were never decommissioned: their customers had no time to fetch their data.
+fn hasty(before: &Plan<'_>, outcome: &Outcome) -> Vec<String> {
+    let gone = outcome.units.iter().filter(|unit| unit.action == Moved::Removed);
+    let states = gone.filter_map(|unit| {
+        let slug = unit.tenant.as_deref()?;
+        Some((slug, before.fleet.tenants.get(slug)?.lifecycle.state))
+    });
+    let hasty = states.filter(|(_, state)| *state != State::Decommissioning);
+    hasty
+        .map(|(slug, state)| {
+            format!(
+                "tenant {slug} goes and was {}: it had no grace period in which its data is fetched",
+                state.as_str()
+            )
+        })
+        .collect()
 }
 
 /// Compares with what an output repository holds.
