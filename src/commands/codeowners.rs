@@ -25,6 +25,13 @@ pub fn run(screen: &Screen, args: &CodeownersArgs) -> Result<u8> {
     let loaded = fleet::load(root, &mut Timings::default())?;
     let Some(fleet) = &loaded.fleet else { return Ok(fleet::refused(screen, "codeowners", &loaded)) };
     let Seat { path, prefix } = place(root)?;
+    let first = path.with_file_name(".github").join(FILE);
+    if first.exists() && fs::canonicalize(&first).ok() != fs::canonicalize(&path).ok() {
+        return Err(Error::guard(format!(
+            "GitHub reads .github/{FILE} first: what stands in {FILE} would count for nothing"
+        ))
+        .hint(format!("move what .github/{FILE} says into {FILE}; what others wrote there is kept")));
+    }
     let failed = |error: std::io::Error| Error::environment(format!("cannot use {}", path.display())).cause(error);
     let before = match fs::read_to_string(&path) {
         Ok(text) => text,

@@ -15,7 +15,7 @@ struct Case {
     passes: &'static str,
 }
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     // A link is not written through, neither in the files nor in a commit.
     Case {
         prepare: "mkdir r && mv tenants/oak.yaml r && ln -s ../r/oak.yaml tenants/oak.yaml",
@@ -148,6 +148,13 @@ const CASES: [Case; 20] = [
         passes: "codeowners",
     },
     Case {
+        prepare: "printf 'review: { owners: [\"@a\"], securityOfficers: [\"@b\"] }\n' >> install.yaml && \
+                  mkdir .github && printf '* @c\n' > .github/CODEOWNERS",
+        refused: ("codeowners", 4, &["GitHub reads .github/CODEOWNERS first", "move what .github/CODEOWNERS says"]),
+        mend: "mv .github/CODEOWNERS .",
+        passes: "codeowners",
+    },
+    Case {
         prepare: "true",
         refused: ("bootstrap gke-us", 2, &["there is no cluster gke-us", "clusters: gke-eu"]),
         mend: "true",
@@ -252,6 +259,11 @@ fn the_owners_follow_the_tier_in_the_same_change() {
     run(root, "set elm tenant.tier=standard", 0);
     assert!(!fs::read_to_string(root.join("CODEOWNERS")).unwrap().contains("elm"));
     run(root, "codeowners --check", 0);
+    // Through a link nothing is written, and the tenant's own change is made all the same.
+    fs::rename(root.join("CODEOWNERS"), root.join("owners")).unwrap();
+    std::os::unix::fs::symlink("owners", root.join("CODEOWNERS")).unwrap();
+    run(root, "set elm tenant.tier=regulated", 0);
+    assert!(!fs::read_to_string(root.join("owners")).unwrap().contains("elm"));
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn the_workloads_of_tenants_that_come_or_go_are_listed_once_for_all() {
     );
     let text = fleet.run(&expand(&helm, "")).out;
     for line in [
-        &format!("tenant borealis on eu-1 goes: {objects} objects and {count} that Helm makes deleted"),
+        &format!("tenant borealis on eu-1 goes: {objects} objects deleted, and {count} that Helm makes"),
         "Deployment tenant-<slug>/soctalk-adapter: it is new: 1 pod of ",
         "2 tenants: jasper, kelp; made by Helm from soctalk-tenant 1.1.0",
         "StatefulSet tenant-borealis/wazuh-indexer: its pods are deleted: 1 pod of ",

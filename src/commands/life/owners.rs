@@ -6,7 +6,7 @@ use super::base::Base;
 use super::proposal::{FileChange, Proposal};
 use crate::commands::codeowners;
 use crate::commands::fleet::Loaded;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::history::Place;
 
 /// Adds the file to the proposal, where the fleet has one of ours and the change makes it another.
@@ -25,7 +25,13 @@ pub fn follow(base: &Base, proposal: &mut Proposal, after: &Loaded) -> Result<()
         }
         return Ok(());
     }
-    let Some(before) = base.text(codeowners::FILE)? else { return Ok(()) };
+    let before = match base.text(codeowners::FILE) {
+        Ok(Some(before)) => before,
+        Ok(None) => return Ok(()),
+        // A link leads to a file that is not written through: no reason to refuse the tenant's own change.
+        Err(error) if error.kind() == Kind::Guard => return Ok(()),
+        Err(error) => return Err(error),
+    };
     if let Some(text) = codeowners::updated(&before, fleet, &prefix)? {
         let path = codeowners::FILE.to_owned();
         proposal.files.push(FileChange { path, before: Some(before), after: Some(text) });

@@ -150,7 +150,9 @@ fn elsewhere(
             let besides = "a database keeps its users' passwords: ALTER ROLE … WITH PASSWORD there first";
             let error = Error::guard(format!("{name} belongs to the install, not to tenant {slug}"));
             let error = if name.contains("postgres") { error.hint(besides) } else { error };
-            error.hint(format!("write the new value to {place} in the backend, and restart what reads it"))
+            error
+                .hint(format!("write the new value to {place} in the backend, and restart what reads it"))
+                .hint(format!("then note the day in install.yaml: secrets.rotated.{name}"))
         }
     })
 }

@@ -115,11 +115,11 @@ pub(super) fn unit(unit: &UnitChange) -> String {
     };
     let cluster = crate::plan::names::cluster_of(&unit.path);
     let objects = counted(unit.objects, "object");
-    let made = unit.made.map(|made| format!(" and {made} that Helm makes")).unwrap_or_default();
+    let made = unit.made.map(|made| format!(", and {made} that Helm makes")).unwrap_or_default();
     let from = unit.from.as_deref().unwrap_or_default();
     let last = from.rsplit('/').next().unwrap_or_default();
     match unit.action {
-        Moved::Removed => format!("{name} on {cluster} goes: {objects}{made} deleted"),
+        Moved::Removed => format!("{name} on {cluster} goes: {objects} deleted{made}"),
         Moved::Added => format!("{name} comes on {cluster}: {objects}{made}"),
         Moved::Renamed => {
             format!("{name} was {last}: the namespace of {last} is deleted with its data, and another made ({objects})")
