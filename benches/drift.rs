@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use serde_json::Value;
 use tenantry::drift::catalog::{Catalog, KindInfo};
 use tenantry::drift::compare::KindRun;
 use tenantry::drift::desired::Desired;
@@ -38,6 +39,13 @@ fn committed(number: usize) -> String {
     )
 }
 
+/// Manifests in the form in which the program commits them.
+fn canonical(manifests: &str) -> String {
+    let documents = tenantry::yaml::parse(manifests, tenantry::yaml::Limits::MANIFEST).unwrap();
+    let documents: Vec<Value> = documents.iter().map(|document| document.root.to_json()).collect();
+    tenantry::yaml::emit_documents(&documents)
+}
+
 /// The same as an API server shows it: defaults filled in, with the metadata that it keeps. About 1.7 KB.
 fn live(number: usize) -> String {
     let fields = r#""f:metadata":{"f:labels":{"f:app.kubernetes.io/part-of":{},"f:kustomize.toolkit.fluxcd.io/name":{},"f:kustomize.toolkit.fluxcd.io/namespace":{}}},"f:spec":{"f:ingress":{},"f:podSelector":{},"f:policyTypes":{}}"#;
@@ -58,7 +66,9 @@ fn page(from: usize) -> Vec<u8> {
 
 fn drift(criterion: &mut Criterion) {
     let files: BTreeMap<String, Vec<u8>> = (0..OBJECTS)
-        .map(|number| (format!("tenants/{number:05}/network-policies.yaml"), committed(number).into_bytes()))
+        .map(|number| {
+            (format!("tenants/{number:05}/network-policies.yaml"), canonical(&committed(number)).into_bytes())
+        })
         .collect();
     let mut catalog = Catalog::default();
     let gvk = Gvk::new("networking.k8s.io/v1", "NetworkPolicy");

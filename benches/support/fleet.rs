@@ -69,7 +69,17 @@ fn tenant(sample: &str, number: usize) -> String {
         Some(("loadBalancerAddress:", _)) => {
             format!("  loadBalancerAddress: 198.18.{}.{}", number / 250 % 250, number % 250 + 1)
         }
+        Some(("customerCIDRs:", blocks)) => format!("  customerCIDRs: [{}]", own_blocks(blocks, number)),
         _ => line.to_owned(),
     };
     sample.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// As many blocks of addresses, of a tenant's own.
+fn own_blocks(blocks: &str, number: usize) -> String {
+    let own = |(at, block): (usize, &str)| match block.contains("::") {
+        true => format!("\"2001:db8:{number:x}::/48\""),
+        false => format!("{}.{}.{}.0/25", 45 + at, number / 256, number % 256),
+    };
+    blocks.split(',').enumerate().map(own).collect::<Vec<_>>().join(", ")
 }

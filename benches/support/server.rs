@@ -34,7 +34,9 @@ const SAMPLE: usize = 60;
 const EDITS: usize = 200;
 
 fn tree() -> Tree {
-    (0..TENANTS).map(|tenant| (format!("tenants/t{tenant:03}/all.yaml"), manifests(tenant).into_bytes())).collect()
+    (0..TENANTS)
+        .map(|tenant| (format!("tenants/t{tenant:03}/all.yaml"), crate::canonical(&manifests(tenant)).into_bytes()))
+        .collect()
 }
 
 fn manifests(tenant: usize) -> String {

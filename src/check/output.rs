@@ -61,7 +61,7 @@ pub(super) fn no_secret_objects(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn no_material(input: &Input<'_>) -> Outcome {
-    let findings = input.units.par_iter().flat_map_iter(|unit| {
+    let findings = input.units.par_iter().filter(|unit| unit.is_suspect()).flat_map_iter(|unit| {
         unit.files.iter().filter(|(_, content)| content.is_suspect()).flat_map(|(name, content)| {
             let file = format!("{}/{name}", unit.path);
             let mut findings = leak::findings(&file, &content.text());

@@ -87,9 +87,12 @@ impl Rendered {
     /// Whether its text or a value looks as if it held a secret. A shape is searched once; of values, those that other
     /// tenants had are not searched again.
     pub fn is_suspect(&self) -> bool {
-        self.shape.is_suspect()
-            || self.shape.is_suspect_with(&self.values)
-            || leak::in_values(self.values.iter().map(AsRef::as_ref))
+        self.is_suspect_shape() || leak::in_values(self.values.iter().map(AsRef::as_ref))
+    }
+
+    /// Whether its text looks so, or a value by the field that it stands in.
+    pub fn is_suspect_shape(&self) -> bool {
+        self.shape.is_suspect() || self.shape.is_suspect_with(&self.values)
     }
 }
 

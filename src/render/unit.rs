@@ -8,7 +8,7 @@ use tera::Context;
 
 use super::engine::{Rendered, Templates};
 use super::secrets::SecretsContext;
-use super::shape::fill;
+use super::shape::{Held, fill};
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef, ObjectId, Unit};
 use crate::plan::names::cluster_of;
@@ -139,6 +139,22 @@ impl FileContent {
 }
 
 impl RenderedUnit {
+    /// Whether a file of it looks as if it held a secret. Values that stand in many places are searched once.
+    pub fn is_suspect(&self) -> bool {
+        let mut held: Vec<&Held> = Vec::new();
+        let mut objects: Vec<&Value> = Vec::new();
+        for content in self.files.values() {
+            match content {
+                FileContent::Template(rendered) if rendered.is_suspect_shape() => return true,
+                FileContent::Template(rendered) => held.extend(rendered.values()),
+                FileContent::Objects(own) => objects.extend(own),
+            }
+        }
+        held.sort_unstable_by_key(|value| Held::as_ptr(value));
+        held.dedup_by_key(|value| Held::as_ptr(value));
+        leak::in_values(held.into_iter().map(AsRef::as_ref).chain(objects))
+    }
+
     /// Name of its cluster. Units of different clusters never meet.
     pub fn cluster(&self) -> &str {
         cluster_of(&self.path)

@@ -78,8 +78,10 @@ pub fn in_values<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
         if in_field || new.is_empty() {
             return in_field;
         }
-        // One search over all of them, a line each.
-        let found = !find(&new.join("\n")).is_empty();
+        new.sort_unstable();
+        new.dedup();
+        // One search over all of them, a line each; none goes on in the next.
+        let found = !find(&new.join("\n#\n")).is_empty();
         if !found {
             let room = REMEMBERED.1.saturating_sub(clean.len());
             let short = new.into_iter().filter(|text| text.len() <= REMEMBERED.0);
