@@ -15,6 +15,8 @@ mod fleets;
 mod harness;
 #[path = "output/http.rs"]
 mod http_backend;
+#[path = "support/identity.rs"]
+mod identity;
 #[path = "cluster/image.rs"]
 mod image;
 #[path = "cluster/metrics.rs"]
@@ -31,20 +33,6 @@ mod tools;
 mod watch;
 #[path = "cluster/watcher.rs"]
 mod watcher;
-
-/// Git on this machine, without anybody's configuration.
-mod fixture {
-    /// Who commits.
-    pub const IDENTITY: [(&str, &str); 7] = [
-        ("GIT_AUTHOR_NAME", "T"),
-        ("GIT_AUTHOR_EMAIL", "t@example.com"),
-        ("GIT_COMMITTER_NAME", "T"),
-        ("GIT_COMMITTER_EMAIL", "t@example.com"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("LC_ALL", "C"),
-    ];
-}
 
 use std::process::Command;
 use std::time::Duration;

@@ -15,15 +15,15 @@ mod budget;
 mod fleet;
 #[path = "output/http.rs"]
 mod http;
+#[path = "support/identity.rs"]
+mod identity;
 #[path = "life/log.rs"]
 mod log;
+#[path = "life/refusals.rs"]
+mod refusals;
 #[path = "life/scratch.rs"]
 mod scratch;
 #[path = "life/terminal.rs"]
 mod terminal;
 #[path = "life/whole.rs"]
 mod whole;
-
-mod fixture {
-    pub use crate::scratch::IDENTITY;
-}

@@ -14,6 +14,8 @@ mod faults;
 mod fixture;
 #[path = "output/http.rs"]
 mod http;
+#[path = "support/identity.rs"]
+mod identity;
 #[path = "output/kills.rs"]
 mod kills;
 #[path = "output/remote.rs"]

@@ -14,9 +14,7 @@ use crate::yaml;
 /// Runs the command.
 pub fn run(screen: &Screen, args: &BootstrapArgs) -> Result<u8> {
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;
-    let Some(fleet) = &loaded.fleet else {
-        return Err(Error::user("the fleet is invalid").hint("`tenantry check` says what is wrong"));
-    };
+    let Some(fleet) = &loaded.fleet else { return Ok(fleet::refused(screen, "bootstrap", &loaded)) };
     let names: Vec<&str> = fleet.install.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     if !names.contains(&args.cluster.as_str()) {
         return Err(Error::usage(format!("there is no cluster {}", args.cluster))

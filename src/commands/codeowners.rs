@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::fleet;
 use super::screen::Screen;
@@ -10,9 +11,10 @@ use crate::cli::CodeownersArgs;
 use crate::config::tenant::Tier;
 use crate::config::{Fleet, tenant_file};
 use crate::error::{Error, Result, exit};
+use crate::history::Place;
 
-/// The file, at the top of the fleet: GitHub and GitLab both look there.
-const FILE: &str = "CODEOWNERS";
+/// The file, at the top of the repository: GitHub and GitLab both look there.
+pub const FILE: &str = "CODEOWNERS";
 /// What is between these lines is ours; the rest of the file is left alone.
 const BEGIN: &str = "# begin: written by `tenantry codeowners` from install.yaml and the tenants' tiers";
 const END: &str = "# end: written by `tenantry codeowners`";
@@ -21,19 +23,22 @@ const END: &str = "# end: written by `tenantry codeowners`";
 pub fn run(screen: &Screen, args: &CodeownersArgs) -> Result<u8> {
     let root = &screen.global().fleet;
     let loaded = fleet::load(root, &mut Timings::default())?;
-    let Some(fleet) = &loaded.fleet else {
-        return Err(
-            Error::user("the fleet is invalid: nobody can be named").hint("`tenantry check` says what is wrong")
-        );
-    };
-    let path = root.join(FILE);
+    let Some(fleet) = &loaded.fleet else { return Ok(fleet::refused(screen, "codeowners", &loaded)) };
+    let Seat { path, prefix } = place(root)?;
+    let first = path.with_file_name(".github").join(FILE);
+    if first.exists() && fs::canonicalize(&first).ok() != fs::canonicalize(&path).ok() {
+        return Err(Error::guard(format!(
+            "GitHub reads .github/{FILE} first: what stands in {FILE} would count for nothing"
+        ))
+        .hint(format!("move what .github/{FILE} says into {FILE}; what others wrote there is kept")));
+    }
     let failed = |error: std::io::Error| Error::environment(format!("cannot use {}", path.display())).cause(error);
     let before = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error)),
     };
-    let after = placed(&before, &block(fleet)?)?;
+    let after = placed(&before, &block(fleet, &prefix)?)?;
     if before == after {
         screen.say(&format!("{FILE} is what the tiers say"));
         return Ok(exit::OK);
@@ -47,11 +52,44 @@ pub fn run(screen: &Screen, args: &CodeownersArgs) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// Our part of the file: the owners of everything, the security officers of what is theirs.
+/// Where the file is, and where the fleet lies from there.
+pub struct Seat {
+    /// The file.
+    pub path: PathBuf,
+    /// Folder of the fleet with `/` behind; empty if both lie in the same.
+    pub prefix: String,
+}
+
+/// The top of the fleet's repository; the fleet itself where it lies in none.
+///
+/// # Errors
+/// The repository cannot be read.
+pub fn place(root: &Path) -> Result<Seat> {
+    let found = Place::find(root)?;
+    let top = found.as_ref().and_then(|place| place.git.workdir().map(Path::to_owned));
+    let prefix = found.map(|place| place.prefix).unwrap_or_default();
+    let path = if prefix.is_empty() { root.join(FILE) } else { top.unwrap_or_else(|| root.to_owned()).join(FILE) };
+    Ok(Seat { path, prefix })
+}
+
+/// The file with our part brought to what the tiers say; `None` if it has none of ours, or is so already.
+///
+/// # Errors
+/// One of our marks is missing.
+pub fn updated(before: &str, fleet: &Fleet, prefix: &str) -> Result<Option<String>> {
+    if !before.contains(BEGIN) {
+        return Ok(None);
+    }
+    let after = placed(before, &block(fleet, prefix)?)?;
+    Ok((after != before).then_some(after))
+}
+
+/// Our part of the file: the owners of everything, the security officers of what is theirs. `prefix` is the fleet's folder
+/// in its repository, with `/` behind.
 ///
 /// # Errors
 /// The install names no owners.
-pub fn block(fleet: &Fleet) -> Result<String> {
+pub fn block(fleet: &Fleet, prefix: &str) -> Result<String> {
     let review = &fleet.install.review;
     let join = |names: &[crate::config::types::Text]| -> String {
         names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
@@ -61,16 +99,18 @@ pub fn block(fleet: &Fleet) -> Result<String> {
             .hint("add `review: { owners: [\"@team\"], securityOfficers: [\"@team\"] }`"));
     }
     let (owners, officers) = (join(&review.owners), join(&review.security_officers));
-    let mut text = format!("{BEGIN}\n# The last line that matches a file decides.\n* {owners}\n");
-    for path in
-        ["/policies/", "/templates/", "/charts/", "/install.yaml", "/CODEOWNERS", "/.github/", "/.gitlab-ci.yml"]
-    {
+    let all = if prefix.is_empty() { "*".to_owned() } else { format!("/{prefix}") };
+    let mut text = format!("{BEGIN}\n# The last line that matches a file decides.\n{all} {owners}\n");
+    for path in ["policies/", "templates/", "charts/", "install.yaml"] {
+        let _ = writeln!(text, "/{prefix}{path} {officers}");
+    }
+    for path in ["/CODEOWNERS", "/.github/", "/.gitlab-ci.yml"] {
         let _ = writeln!(text, "{path} {officers}");
     }
     let default = fleet.install.defaults.tier;
     let regulated = fleet.tenants.iter().filter(|(_, tenant)| tenant.tenant.tier.unwrap_or(default) == Tier::Regulated);
     for (slug, _) in regulated {
-        let _ = writeln!(text, "/{} {officers}", tenant_file(slug));
+        let _ = writeln!(text, "/{prefix}{} {officers}", tenant_file(slug));
     }
     let _ = writeln!(text, "{END}");
     Ok(text)
@@ -98,13 +138,21 @@ mod tests {
     #[test]
     fn security_officers_own_regulated_tenants_and_the_rules() {
         let fleet = crate::render::tests::fleet();
-        let text = block(&fleet).unwrap();
+        let text = block(&fleet, "").unwrap();
         assert!(text.contains("/tenants/borealis.yaml @example-mssp/security-officers\n"), "{text}");
         assert!(!text.contains("acme.yaml"), "{text}");
         assert!(text.contains("\n/policies/ @example-mssp/security-officers\n"));
         let mut nobody = fleet.clone();
         nobody.install.review.security_officers.clear();
-        assert!(block(&nobody).is_err());
+        assert!(block(&nobody, "").is_err());
+        let inside = block(&fleet, "soc/fleet/").unwrap();
+        for line in [
+            "/soc/fleet/ @example-mssp/platform",
+            "/soc/fleet/tenants/borealis.yaml @example-mssp/security-officers",
+            "/.github/ @example-mssp/security-officers",
+        ] {
+            assert!(inside.lines().any(|one| one == line), "{line} in {inside}");
+        }
     }
 
     #[test]

@@ -7,24 +7,35 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use rayon::prelude::*;
 
+use super::screen::Screen;
 use super::timings::Timings;
 use super::{memo, origin};
 use crate::check::{self, Input, Kept, Verdict, Verified};
 use crate::config::{self, Fleet};
 use crate::error::Result;
 use crate::exempt::{self, Register};
-use crate::finding::{Finding, any_error};
+use crate::finding::{Finding, any_error, exit_code};
 use crate::manifest::statement::{self, Checked as Checking};
 use crate::manifest::{Digest, STATEMENT, Unit};
 use crate::memo::Memo;
 use crate::plan::names::{self, cluster_of};
 use crate::plan::{self, Plan};
 use crate::render::{self, Before, Job, Made, RenderedUnit, Templates};
+use crate::report::Report;
 use crate::secrets::leak;
 use crate::source::{self, Source};
 
 /// Version of the program; part of every unit's inputs.
 pub const VERSION: &str = crate::VERSION;
+
+/// Says what is wrong with a fleet that is of no use, and gives the exit code.
+pub fn refused(screen: &Screen, command: &'static str, loaded: &Loaded) -> u8 {
+    let mut findings = loaded.findings.clone();
+    findings.sort();
+    let code = exit_code(&findings);
+    screen.words(&Report { command, verdicts: Vec::new(), findings }, &loaded.source);
+    code
+}
 
 /// A fleet that was read, and what is to be said about it.
 #[derive(Debug)]

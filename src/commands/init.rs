@@ -66,7 +66,7 @@ fn derived() -> Result<Vec<(String, String)>> {
             .iter()
             .fold(Error::internal("the new fleet is invalid"), |error, finding| error.cause(&finding.message))
     })?;
-    let mut files = vec![("CODEOWNERS".to_owned(), codeowners::block(&fleet)?)];
+    let mut files = vec![("CODEOWNERS".to_owned(), codeowners::block(&fleet, "")?)];
     for cluster in &fleet.install.clusters {
         for (folder, engine) in [("flux", GitopsEngine::Flux), ("argocd", GitopsEngine::Argocd)] {
             let text = bootstrap::manifests(&fleet.install, engine, cluster.name.as_str());

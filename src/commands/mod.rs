@@ -71,6 +71,7 @@ pub fn run(cli: Cli) -> Result<u8> {
             format!("formats: {}", names.join(", "))
         }));
     }
+    origin::admit()?;
     let prints = match &cli.command {
         Command::List | Command::Show(_) | Command::Compat(_) | Command::Schemas(_) | Command::Log(_) => true,
         Command::Charts(command) => !matches!(command, ChartsCommand::Verify(_)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where the files came from, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,20 @@ fn is_dirty(repository: &git2::Repository, root: &Path) -> bool {
     }
     // A state that cannot be read is not called clean.
     repository.statuses(Some(&mut options)).map_or(true, |statuses| !statuses.is_empty())
+}
+
+/// Refuses a `SOURCE_DATE_EPOCH` that is no time: the clock would stand in for it, and the same input make another output.
+///
+/// # Errors
+/// A usage error.
+pub fn admit() -> Result<()> {
+    let Some(given) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(()) };
+    let seconds = given.to_str().and_then(|text| text.parse().ok());
+    match seconds.map(jiff::Timestamp::from_second) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(Error::usage(format!("SOURCE_DATE_EPOCH is no time: {given:?}"))
+            .hint("give seconds since 1970-01-01 UTC, or leave it unset")),
+    }
 }
 
 /// Seconds since 1970-01-01 UTC: `SOURCE_DATE_EPOCH`, else the clock.

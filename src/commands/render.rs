@@ -66,7 +66,10 @@ fn into_repository(
             }
         };
         counts = checked.counts.clone();
-        let message = message(loaded, &origin, &checked);
+        // The same files were rendered before they were committed: now it can be said which commit has them.
+        let is_committed = origin.revision.as_ref().is_some_and(|revision| !revision.ends_with("-dirty"));
+        let anew = is_committed && baseline.is_from_no_commit()?;
+        let message = Message { anew, ..message(loaded, &origin, &checked) };
         let verified = checked.verified.ok_or_else(|| Error::internal("a render without findings was not verified"))?;
         last = Start::now();
         Ok((verified, message))
@@ -241,6 +244,7 @@ fn message(loaded: &Loaded, origin: &super::origin::Origin, checked: &Checked) -
         trailers,
         time: Time { seconds: origin.seconds, offset: 0 },
         author: None,
+        anew: false,
     }
 }
 

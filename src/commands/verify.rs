@@ -81,7 +81,8 @@ fn recorded(held: &Held, made: &output::Record) -> Result<String, String> {
     match made.trailer(SOURCE) {
         None => Err(format!("{} was rendered from a fleet that lay in no repository", made.commit)),
         Some(revision) if revision.ends_with("-dirty") => {
-            Err(format!("{} was rendered from files that were in no commit ({revision})", made.commit))
+            let why = format!("{} was rendered from files that were in no commit ({revision})", made.commit);
+            Err(format!("{why}: commit them and run `tenantry render` again, which then records the commit"))
         }
         Some(revision) => Ok(revision.to_owned()),
     }

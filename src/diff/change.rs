@@ -88,12 +88,18 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether the object has pods or data of its own.
+    pub fn is_of_workload(&self) -> bool {
+        let kinds = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "PersistentVolumeClaim"];
+        kinds.contains(&self.object.kind.as_str())
+    }
+
     /// Says of a release's change that its workloads are told by themselves.
     pub fn is_expanded(&mut self) {
         let release = matches!(self.object.kind.as_str(), "HelmRelease" | "Application") && self.made_by.is_none();
         if release && self.restarts && !self.path.is_empty() {
             self.restarts = false;
-            "the release is upgraded: what Helm makes of it is told below".clone_into(&mut self.effect);
+            "the release is upgraded: what Helm makes of it is told by itself".clone_into(&mut self.effect);
         }
     }
 }
@@ -128,4 +134,7 @@ pub struct UnitChange {
     pub from: Option<String>,
     /// Objects in it.
     pub objects: usize,
+    /// Objects that Helm makes of its releases besides, where they are expanded and the unit comes or goes as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<usize>,
 }

@@ -242,6 +242,7 @@ fn named(change: Change, units: &[&Naming]) -> Change {
         object: id(change.object),
         renamed_to: change.renamed_to.map(id),
         path: show(&change.path),
+        effect: show(&change.effect),
         before: change.before.as_deref().map(show),
         after: change.after.as_deref().map(show),
         made_by: change.made_by.as_deref().map(show),

@@ -7,11 +7,13 @@
 pub mod access;
 pub mod change;
 pub mod connections;
+mod fence;
 pub mod fold;
 pub mod naming;
 mod rename;
 pub mod unit;
 mod weigh;
+mod workload;
 
 pub use access::{AccessAction, AccessChange};
 pub use change::{Action, Area, Change, Direction, Moved, UnitChange};

@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use super::change::{Action, Change, Moved};
+use super::change::{Action, Change, Direction, Moved};
+use super::fence::Fences;
 use super::naming::Naming;
 use super::rename;
 use super::weigh::{self, Weight};
+use super::workload;
 use crate::drift::catalog::KindInfo;
 use crate::drift::diff::{self, Path};
 use crate::drift::kind::{Gvk, Known};
@@ -85,6 +87,7 @@ pub fn compare(before: (&RenderedUnit, &Naming), after: (&RenderedUnit, &Naming)
         }
     }
     whole(&old, &new, &mut changes);
+    fence(&old, after, &mut changes);
     changes.sort();
     Comparison { naming: after.1.clone(), changes }
 }
@@ -109,6 +112,25 @@ pub fn compare_made(
     changes
 }
 
+/// A policy that goes opens nothing where another holds its pods back: what it allowed is closed.
+fn fence(old: &Objects<'_>, after: (&RenderedUnit, &Naming), changes: &mut [Change]) {
+    let goes = |change: &&mut Change| {
+        let known = old.get(&change.object).map(|object| object.info.known);
+        change.action == Action::Removed
+            && change.path.is_empty()
+            && matches!(known, Some(Known::NetworkPolicy | Known::CiliumPolicy))
+    };
+    let mut fences = None;
+    for change in changes.iter_mut().filter(goes) {
+        let fences = fences.get_or_insert_with(|| Fences::of(after.0, after.1));
+        let Some(object) = old.get(&change.object) else { continue };
+        if let Some(name) = fences.around(change.object.namespace.as_deref(), &object.node) {
+            change.direction = Direction::Closes;
+            change.effect = format!("what it allowed is closed: {name} holds its pods back as before");
+        }
+    }
+}
+
 /// The objects that only one side has; those that were renamed are compared field by field too.
 fn whole(old: &Objects<'_>, new: &Objects<'_>, changes: &mut Vec<Change>) {
     let only = |of: &Objects<'_>, other: &Objects<'_>| -> Vec<ObjectId> {
@@ -117,7 +139,11 @@ fn whole(old: &Objects<'_>, new: &Objects<'_>, changes: &mut Vec<Change>) {
     let (gone, come) = (only(old, new), only(new, old));
     let old_nodes: Vec<&Node<'_>> = gone.iter().map(|id| &old[id].node).collect();
     let new_nodes: Vec<&Node<'_>> = come.iter().map(|id| &new[id].node).collect();
-    let alike = |i: usize, j: usize| gone[i].kind == come[j].kind && gone[i].api_version == come[j].api_version;
+    let alike = |i: usize, j: usize| {
+        // What syncs a unit belongs to the unit: that of one tenant never becomes another's.
+        let is_delivery = matches!(old[&gone[i]].info.known, Known::Kustomization | Known::Application);
+        !is_delivery && gone[i].kind == come[j].kind && gone[i].api_version == come[j].api_version
+    };
     let pairs = rename::pairs(&old_nodes, &new_nodes, alike);
     for (i, j) in &pairs {
         let (from, to) = (&gone[*i], &come[*j]);
@@ -148,6 +174,9 @@ fn object(
 ) -> Change {
     let shown = |side: Option<(Known, &Node<'_>)>| {
         let (kind, node) = side?;
+        if workload::words(kind, node).is_some() {
+            return None; // the effect says it in words
+        }
         let content = node.get("spec").or_else(|| node.get("rules")).or_else(|| node.get("roleRef"))?;
         Some(mask::show(kind, &Path::default(), content))
     };
@@ -266,7 +295,7 @@ pub fn tenant_id(unit: &RenderedUnit) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::change::{Area, Direction};
+    use super::super::change::Area;
     use super::*;
 
     fn unit(slug: &str, objects: Vec<Value>) -> (RenderedUnit, Naming) {
@@ -320,6 +349,19 @@ mod tests {
         assert_eq!(changes.iter().map(|one| one.action).collect::<Vec<_>>(), [Action::Removed, Action::Added]);
         assert_eq!(changes[0].direction, Direction::Opens, "pods may be selected by no policy any more");
         assert_eq!(changes[1].direction, Direction::Closes);
+    }
+
+    #[test]
+    fn a_policy_that_goes_closes_where_another_holds_its_pods_back() {
+        let mut all = policy("acme", "default-deny", 1);
+        all["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+        let two = unit("acme", vec![all.clone(), policy("acme", "agents", 80)]);
+        let changes = told(&two, &unit("acme", vec![all.clone()]));
+        assert_eq!((changes.len(), changes[0].action, changes[0].direction), (1, Action::Removed, Direction::Closes));
+        assert_eq!(changes[0].effect, "what it allowed is closed: default-deny holds its pods back as before");
+        // Where that one goes as well, its pods are open.
+        let gone = told(&two, &unit("acme", Vec::new()));
+        assert!(gone.len() == 2 && gone.iter().all(|one| one.direction == Direction::Opens), "{gone:#?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a change does, by the same tables that weigh drift: before is Git, after is the cluster.
 
 use super::change::{Action, Area, Direction};
+use super::workload;
 use crate::drift::change::{Class, Severity};
 use crate::drift::classify::{self, Judgement};
 use crate::drift::diff;
@@ -89,8 +90,12 @@ pub(super) fn removed(kind: Known, before: &Node<'_>) -> Weight {
         Known::PersistentVolumeClaim => "the volume goes, and its data unless the class retains it",
         _ => "it is deleted",
     };
+    let effect = match workload::words(kind, before) {
+        Some(words) => format!("{effect}: {words}"),
+        None => effect.to_owned(),
+    };
     let restarts = matches!(kind, Known::HelmRelease | Known::Application) && before.get("spec").is_some();
-    Weight { direction, area: area(kind), severity, effect: effect.to_owned(), restarts }
+    Weight { direction, area: area(kind), severity, effect, restarts }
 }
 
 /// Weighs an object that comes.
@@ -107,7 +112,10 @@ pub(super) fn added(kind: Known, after: &Node<'_>) -> Weight {
         (Known::Namespace, _) => "a new namespace".to_owned(),
         (Known::PushSecret, _) => "it sends a secret of the namespace to the backend".to_owned(),
         (Known::SecretStore, _) => "another source of secrets".to_owned(),
-        (_, Direction::Neutral) => "it is new".to_owned(),
+        (_, Direction::Neutral) => match workload::words(kind, after) {
+            Some(words) => format!("it is new: {words}"),
+            None => "it is new".to_owned(),
+        },
         _ => words(area, direction, judged.effect),
     };
     Weight { direction, area, severity, effect, restarts: false }

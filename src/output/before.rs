@@ -48,6 +48,18 @@ impl Baseline {
     /// # Errors
     /// The history cannot be read.
     pub fn source_revision(&self) -> Result<Option<String>> {
+        Ok(self.recorded()?.map(|revision| revision.trim_end_matches("-dirty").to_owned()))
+    }
+
+    /// Whether the output was last rendered from files that were in no commit: then nobody can render it again.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub fn is_from_no_commit(&self) -> Result<bool> {
+        Ok(self.recorded()?.is_some_and(|revision| revision.ends_with("-dirty")))
+    }
+
+    fn recorded(&self) -> Result<Option<String>> {
         const HISTORY: usize = 500;
         let (Place::Tree(git, _), Some(tip)) = (&self.place, self.tip) else { return Ok(None) };
         let failed = |error: git2::Error| fault::git("cannot read the history of the output", &error);
@@ -58,7 +70,7 @@ impl Baseline {
             let commit = git.find_commit(oid.map_err(failed)?).map_err(failed)?;
             let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
             if let Some(revision) = message.lines().rev().find_map(|line| line.strip_prefix("Source-Revision: ")) {
-                return Ok(Some(revision.trim().trim_end_matches("-dirty").to_owned()));
+                return Ok(Some(revision.trim().to_owned()));
             }
         }
         Ok(None)

@@ -58,7 +58,7 @@ impl Commit<'_> {
         let order = self.order(options, work.is_some() && !behind)?;
         let mut composed = compose::compose(git, self.memo, order)?;
         let known = std::mem::take(&mut composed.known);
-        let unchanged = order.old == Some(composed.tree);
+        let unchanged = order.old == Some(composed.tree) && !message.anew;
         if unchanged && !behind && self.remote.is_none_or(|_| self.baseline.there == parent) {
             return Ok((Outcome::Unchanged { commit: parent }, known));
         }

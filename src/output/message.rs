@@ -18,6 +18,8 @@ pub struct Message {
     pub time: Time,
     /// Who; `None` takes what Git's environment and configuration say.
     pub author: Option<Identity>,
+    /// Whether a commit is wanted where the tree stays as it is, too: it says better what the tree comes from.
+    pub anew: bool,
 }
 
 /// A point in time as Git writes it.

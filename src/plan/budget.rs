@@ -11,6 +11,9 @@ use crate::plan::vanished::Vanished;
 /// Trailer of a commit of the fleet with which a person acknowledges that more vanishes than the budget allows.
 pub const TRAILER: &str = "Tenantry-Allow-Delete";
 
+/// File at the top of the fleet whose new lines acknowledge as the trailer does: for teams whose forge writes the messages.
+pub const FILE: &str = "deletions.md";
+
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
@@ -56,9 +59,16 @@ impl FromStr for Limit {
     }
 }
 
+type Limits = BTreeMap<Measure, Amount>;
+
 /// The limits of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget(BTreeMap<Measure, Amount>);
+pub struct Budget {
+    /// Those that hold.
+    limits: Limits,
+    /// Those that would hold without the command line.
+    usual: Limits,
+}
 
 impl Budget {
     /// The limits of `install.yaml`, over them those of the command line. Where neither says anything: one tenant, 50
@@ -68,14 +78,15 @@ impl Budget {
         let parse = |text: &Option<String>, default: Amount| {
             text.as_ref().and_then(|text| text.parse().ok()).unwrap_or(default)
         };
-        let mut limits = BTreeMap::from([
+        let usual = BTreeMap::from([
             (Measure::Tenants, parse(&guard.max_delete, Amount::Count(1))),
             (Measure::Objects, parse(&objects.overall, Amount::Count(50))),
             (Measure::Kind, parse(&objects.kind, Amount::Count(25))),
             (Measure::Unit, parse(&objects.unit, Amount::Percent(25))),
         ]);
+        let mut limits = usual.clone();
         limits.extend(given.iter().map(|limit| (limit.measure, limit.amount)));
-        Self(limits)
+        Self { limits, usual }
     }
 }
 
@@ -90,9 +101,14 @@ pub struct Leave {
     pub commit: String,
 }
 
-/// Reads the trailers in the message of a commit.
+/// Reads the trailers in the message of a commit, or in lines of a list.
 pub fn leaves(message: &str, commit: &str) -> Vec<Leave> {
-    let lines = message.lines().filter_map(|line| line.trim().strip_prefix(TRAILER)?.strip_prefix(':'));
+    let plain =
+        |line: &'_ str| line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '*' | '`')).to_owned();
+    let lines = message.lines().map(plain);
+    let lines: Vec<String> =
+        lines.filter_map(|line| Some(line.strip_prefix(TRAILER)?.strip_prefix(':')?.to_owned())).collect();
+    let lines = lines.iter().map(String::as_str);
     let parts = lines.flat_map(|line| line.split(','));
     parts
         .filter_map(|part| {
@@ -104,11 +120,21 @@ pub fn leaves(message: &str, commit: &str) -> Vec<Leave> {
 
 /// What a count exceeds.
 struct Excess {
+    measure: Measure,
+    /// Of how many.
+    whole: usize,
     what: String,
     said: String,
     count: usize,
     limit: Amount,
     examples: Vec<String>,
+}
+
+impl Excess {
+    /// How many other limits would let pass.
+    fn limit_by(&self, limits: &Limits) -> usize {
+        limits.get(&self.measure).map_or(usize::MAX, |limit| limit.of(self.whole))
+    }
 }
 
 /// What the budget says of a change.
@@ -125,7 +151,17 @@ pub struct Verdict {
 pub fn judge(vanished: &Vanished, tenants: usize, budget: &Budget, leaves: &[Leave], named: &[String]) -> Verdict {
     let mut verdict = Verdict::default();
     let mut missing = Vec::new();
-    for excess in excesses(vanished, tenants, budget, named) {
+    // What the command line let pass is recorded as what a commit let pass.
+    let raised = excesses(vanished, tenants, &budget.usual, named).into_iter();
+    let raised = raised.filter(|excess| excess.count <= excess.limit_by(&budget.limits));
+    verdict.used.extend(raised.map(|excess| format!("{}={} (--max-delete)", excess.what, excess.count)));
+    let is_of = |path: &str, name: &str| {
+        path.split_once("/tenants/").is_some_and(|(_, slug)| slug == name)
+            || path.strip_prefix("clusters/") == Some(name)
+    };
+    let gone = named.iter().filter(|name| vanished.units.keys().any(|path| is_of(path, name)));
+    verdict.used.extend(gone.map(|name| format!("{name} (--allow-delete)")));
+    for excess in excesses(vanished, tenants, &budget.limits, named) {
         let leave = leaves.iter().find(|leave| leave.what == excess.what && leave.count >= excess.count);
         match leave {
             Some(leave) => verdict.used.push(format!("{}={} ({})", excess.what, excess.count, leave.commit)),
@@ -135,7 +171,7 @@ pub fn judge(vanished: &Vanished, tenants: usize, budget: &Budget, leaves: &[Lea
     // One line acknowledges everything.
     let all: Vec<String> = missing.iter().map(|excess| format!("{}={}", excess.what, excess.count)).collect();
     let hint = format!(
-        "if this is meant, say so in a commit of the same pull request: `{TRAILER}: {}`; --max-delete raises the budget for one run",
+        "if this is meant, say so in a commit of the same pull request, or in a new line of {FILE}: `{TRAILER}: {}`; --max-delete raises the budget for one run",
         all.join(", ")
     );
     verdict.findings = missing.into_iter().map(|excess| finding(excess, &hint)).collect();
@@ -149,13 +185,21 @@ fn finding(excess: Excess, hint: &str) -> Finding {
     finding.at(Location::file("install.yaml")).path("/guard").hint(hint)
 }
 
-fn excesses(vanished: &Vanished, tenants: usize, budget: &Budget, named: &[String]) -> Vec<Excess> {
+fn excesses(vanished: &Vanished, tenants: usize, limits: &Limits, named: &[String]) -> Vec<Excess> {
     let mut found = Vec::new();
     let mut test = |measure: Measure, name: &str, said: &str, count: usize, whole: usize, examples: Vec<String>| {
-        let Some(limit) = budget.0.get(&measure).copied() else { return };
+        let Some(limit) = limits.get(&measure).copied() else { return };
         if count > limit.of(whole) {
             let what = if name.is_empty() { measure.word().to_owned() } else { format!("{}/{name}", measure.word()) };
-            found.push(Excess { what, said: format!("{count} {said}"), count, limit, examples: few(examples) });
+            found.push(Excess {
+                measure,
+                whole,
+                what,
+                said: format!("{count} {said}"),
+                count,
+                limit,
+                examples: few(examples),
+            });
         }
     };
     let gone = vanished.units.iter().filter_map(|(path, objects)| Some((path.split_once("/tenants/")?.1, objects)));
@@ -241,6 +285,12 @@ mod tests {
         let budget = Budget::new(&Guard::default(), &[]);
         let verdict = judge(&vanished(0, 26, 100), 1, &budget, &leaves, &[]);
         assert_eq!(verdict.used, ["kind/NetworkPolicy=26 (abc)", "unit/eu/tenants/acme=26 (abc)"]);
+        // So is what the command line lets pass, and nothing that needed no leave.
+        let raised = Budget::new(&Guard::default(), &["3".parse().unwrap()]);
+        let used = |gone: usize, named: &[String]| judge(&vanished(gone, 0, 0), 100, &raised, &[], named).used;
+        assert_eq!(used(3, &[]), ["tenants=3 (--max-delete)"]);
+        assert_eq!(used(2, &["t1".into(), "else".into()]), ["t1 (--allow-delete)"]);
+        assert_eq!(used(1, &[]), [""; 0]);
         let refused = judge(&vanished(3, 0, 0), 100, &budget, &leaves, &[]);
         assert!(refused.findings[0].hint.as_deref().unwrap().contains("`Tenantry-Allow-Delete: tenants=3`"));
         for wrong in ["a=1", "5%%", "", "kind=", "kind"] {

@@ -56,6 +56,7 @@ pub fn open(state: State) -> &'static [&'static str] {
 pub fn next(tenant: &Tenant, step: Step, spans: &Lifecycle, today: &Day) -> Result<Option<State>> {
     let state = tenant.lifecycle.state;
     admit(tenant, step.as_str())?;
+    refuse_earlier(tenant, today)?;
     Ok(Some(match (step, state) {
         (Step::Activate, State::Pending) => State::Provisioning,
         (Step::Activate | Step::Resume, _) => State::Active,
@@ -85,6 +86,14 @@ pub fn admit(tenant: &Tenant, verb: &str) -> Result<()> {
     let slug = &tenant.tenant.slug;
     let error = Error::guard(format!("tenant {slug} is {}: `{verb}` is not open to it", state.as_str()));
     Err(error.hint(format!("open steps: {}", open(state).join(", "))))
+}
+
+/// A step is never dated before the one before it: a grace period could be over when it begins.
+fn refuse_earlier(tenant: &Tenant, today: &Day) -> Result<()> {
+    let Some(since) = tenant.lifecycle.since.as_ref().filter(|since| *since > today) else { return Ok(()) };
+    let (slug, state) = (&tenant.tenant.slug, tenant.lifecycle.state.as_str());
+    let error = Error::guard(format!("tenant {slug} is {state} since {since}, which is after the day given, {today}"));
+    Err(error.hint(format!("give a day from {since} on, or mend lifecycle.since in tenants/{slug}.yaml")))
 }
 
 /// The first day on which a span that began with the tenant's state is over.
@@ -143,6 +152,20 @@ mod tests {
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
+    }
+
+    #[test]
+    fn no_step_is_dated_before_the_one_before_it() {
+        let step = |today: &str| {
+            next(&tenant("active", "2026-02-01"), Step::Decommission(false), &Lifecycle::default(), &day(today))
+        };
+        let error = step("2026-01-31").unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(
+            error.to_string().contains("active since 2026-02-01, which is after the day given, 2026-01-31"),
+            "{error}"
+        );
+        assert_eq!(step("2026-02-01").unwrap(), Some(State::Decommissioning));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use serde_json::Value;
 
 pub use backend::{Owner, RemoteRef, remote};
 pub use engine::{Rendered, Templates, embedded_text as embedded};
+pub use gitops::unit_path as gitops_unit;
 pub use shape::{Held, Shape, fill, hole};
 pub use unit::{FileContent, RenderedUnit};
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use kube::api::Patch;
 use serde_json::{Value, json};
 
-use crate::fixture::IDENTITY;
 use crate::fleets::run_drift;
 use crate::harness::apply::{Applier, Tree};
 use crate::harness::binaries::Version;
 use crate::harness::faults::{Fault, FaultProxy, Rule};
 use crate::harness::process::wait_until;
 use crate::harness::{Cluster, User, runtime};
+use crate::identity::IDENTITY;
 
 /// Puts a tree on the branch `main` of a repository.
 fn commit(repository: &Path, tree: &Tree) {

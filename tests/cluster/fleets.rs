@@ -266,7 +266,7 @@ fn once_in_pod(upstream: &Upstream, name: &str, pod: &Pod) -> Value {
     program.args(["-C", env!("CARGO_MANIFEST_DIR"), "drift", "--path", "tree", "--settle", "0s", "-o", "json"]);
     program.args(["--cluster", name, "--repo", &upstream.url(), "--context", "in-cluster", "--service-account"]);
     program.arg(pod.path()).env_clear().env("HOME", home.path()).envs(pod.environment());
-    program.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(crate::fixture::IDENTITY);
+    program.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(crate::identity::IDENTITY);
     let output = program.output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("a report")

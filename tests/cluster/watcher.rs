@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::fixture::IDENTITY;
 use crate::harness::apply::Tree;
+use crate::identity::IDENTITY;
 
 /// How long something may take on a busy machine before it counts as not happening.
 const LIMIT: Duration = Duration::from_secs(90);

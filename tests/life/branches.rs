@@ -151,7 +151,7 @@ fn a_disk_that_is_full_in_the_middle_changes_no_file() {
     let upgrade = |limit: &str| {
         let line = format!("trap '' XFSZ; {limit} exec \"$0\" upgrade --all --to 1.0.1 --downgrade");
         let mut bash = std::process::Command::new("bash");
-        bash.args(["-c", &line, env!("CARGO_BIN_EXE_tenantry")]).current_dir(root).envs(crate::scratch::IDENTITY);
+        bash.args(["-c", &line, env!("CARGO_BIN_EXE_tenantry")]).current_dir(root).envs(crate::identity::IDENTITY);
         bash.env("XDG_CACHE_HOME", root.join(".git/cache")).output().unwrap()
     };
     let refused = upgrade("ulimit -f 64;");

@@ -4,24 +4,16 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::fleet;
+use crate::identity::IDENTITY;
 
-/// Git's environment: nothing of the machine's configuration, and one author.
-pub const IDENTITY: [(&str, &str); 9] = [
-    ("GIT_AUTHOR_NAME", "Ada"),
-    ("GIT_AUTHOR_EMAIL", "ada@example.com"),
-    ("GIT_COMMITTER_NAME", "Ada"),
-    ("GIT_COMMITTER_EMAIL", "ada@example.com"),
-    ("GIT_AUTHOR_DATE", "@1700000000 +0000"),
-    ("GIT_COMMITTER_DATE", "@1700000000 +0000"),
-    ("GIT_CONFIG_GLOBAL", "/dev/null"),
-    ("GIT_CONFIG_NOSYSTEM", "1"),
-    ("LC_ALL", "C"),
-];
+/// The same commits every time.
+const DATES: [(&str, &str); 2] =
+    [("GIT_AUTHOR_DATE", "@1700000000 +0000"), ("GIT_COMMITTER_DATE", "@1700000000 +0000")];
 
 /// Runs Git in a folder and gives what it prints.
 #[track_caller]
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git").current_dir(folder).args(arguments).envs(IDENTITY).output().unwrap();
+    let output = Command::new("git").current_dir(folder).args(arguments).envs(IDENTITY).envs(DATES).output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", fleet::text(&output.stderr));
     fleet::text(&output.stdout).trim_end().to_owned()
 }
@@ -29,7 +21,7 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
 /// The program in a folder, with Git's environment and a cache beside the folder's own repository.
 pub fn program(folder: &Path) -> Command {
     let mut command = fleet::tenantry();
-    command.current_dir(folder).envs(IDENTITY).env("PATH", std::env::var("PATH").unwrap());
+    command.current_dir(folder).envs(IDENTITY).envs(DATES).env("PATH", std::env::var("PATH").unwrap());
     command.env("XDG_CACHE_HOME", folder.join(".git/cache"));
     command
 }

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scratch::{IDENTITY, git, repository, run};
+use crate::identity::IDENTITY;
+use crate::scratch::{git, repository, run};
 
 /// A fleet's remote, a clone that works on branches, and an output's remote.
 struct Stage {

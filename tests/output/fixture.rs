@@ -1,5 +1,6 @@
 //! A small fleet to write, and Git to ask what came of it.
 
+pub use crate::identity::IDENTITY;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -123,17 +124,6 @@ pub fn committed(outcome: Result<Outcome>) -> Committed {
         other => panic!("nothing was committed: {other:?}"),
     }
 }
-
-/// Git's environment in these tests: nothing of the machine's configuration.
-pub const IDENTITY: [(&str, &str); 7] = [
-    ("GIT_AUTHOR_NAME", "T"),
-    ("GIT_AUTHOR_EMAIL", "t@example.com"),
-    ("GIT_COMMITTER_NAME", "T"),
-    ("GIT_COMMITTER_EMAIL", "t@example.com"),
-    ("GIT_CONFIG_GLOBAL", "/dev/null"),
-    ("GIT_CONFIG_NOSYSTEM", "1"),
-    ("LC_ALL", "C"),
-];
 
 /// Runs Git in a folder, undisturbed by the configuration of the machine, and returns what it prints.
 pub fn git(folder: &Path, arguments: &[&str]) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::fixture::IDENTITY;
+use crate::identity::IDENTITY;
 
 /// Serves the bare repositories in a folder until the test process ends; returns the address.
 pub fn serve(root: &Path) -> String {

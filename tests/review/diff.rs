@@ -105,6 +105,7 @@ fn deletions_and_renames_of_tenants_are_told_first() {
     assert!(document["counts"]["deleted"].as_u64().unwrap() > 100, "{document:#}");
     let notes = document["notes"].to_string();
     assert!(notes.contains("ironwood") && notes.contains("acme") && notes.contains("will refuse"), "{notes}");
+    assert!(notes.contains("tenant ironwood goes and was provisioning: it had no grace period"), "{notes}");
     // What carries the slug is not listed as changed again.
     let own: Vec<&Value> =
         document["changes"].as_array().unwrap().iter().filter(|one| one["tenants"] == json!(["apex"])).collect();
@@ -112,6 +113,11 @@ fn deletions_and_renames_of_tenants_are_told_first() {
     let text = fleet.run("diff").out;
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} in {text}"));
     assert!(at("tenant apex was acme: the namespace of acme is deleted") < at("connections ("), "{text}");
+    // One that leaves as it should is deleted as well, and nothing more is to be said.
+    fleet.git("reset -q --hard");
+    fleet.edit("tenants/glacier.yaml", "state: decommissioning", "state: retired");
+    let document = fleet.json("diff", 1);
+    assert_eq!((&document["units"][0]["tenant"], &document["notes"]), (&json!("glacier"), &json!([])));
 }
 
 #[test]

@@ -81,6 +81,75 @@ fn the_workloads_of_each_release_that_changes_are_compared() {
 }
 
 #[test]
+fn the_workloads_of_tenants_that_come_or_go_are_listed_once_for_all() {
+    let helm = match tools::helm() {
+        Ok(helm) => helm,
+        Err(not_run) => return not_run.report(),
+    };
+    let fleet = Scratch::with_charts();
+    // Two that are onboarded alike, and one that goes.
+    let text = fs::read_to_string(fleet.file("tenants/cobalt.yaml")).unwrap();
+    let id = "2c8e4f1a-9b0d-4e6f-8a1c-3d2b5e7f9a03";
+    assert!(text.contains("slug: cobalt") && text.contains("events: 15142"), "{text}");
+    for (slug, last, port) in [("jasper", "11", 15150), ("kelp", "12", 15152)] {
+        let own = text.replace("slug: cobalt", &format!("slug: {slug}")).replace("15142", &port.to_string());
+        let own = own.replace("15143", &(port + 1).to_string());
+        let lines = own.lines().map(|line| match line.trim().strip_prefix("id: ") {
+            Some(_) => format!("  id: {}{last}", &id[..34]),
+            None => line.to_owned(),
+        });
+        fs::write(fleet.file(&format!("tenants/{slug}.yaml")), lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    }
+    fleet.git("rm -q tenants/borealis.yaml");
+    let told = fleet.json(&expand(&helm, ""), 1);
+    let whole = |action: &str, tenants: &Value| -> Vec<String> {
+        let changes = told["changes"].as_array().unwrap().iter();
+        let made = changes.filter(|one| !one["madeBy"].is_null() && one["action"] == action && one["path"] == "");
+        let own = made.filter(|one| one["tenants"] == *tenants);
+        own.map(|one| {
+            format!("{} {}", one["object"]["kind"].as_str().unwrap(), one["object"]["name"].as_str().unwrap())
+        })
+        .collect()
+    };
+    let (come, gone) = (whole("added", &json!(["jasper", "kelp"])), whole("removed", &json!(["borealis"])));
+    for workload in ["Deployment soctalk-adapter", "StatefulSet wazuh-manager", "StatefulSet wazuh-indexer"] {
+        assert!(come.iter().any(|one| one == workload), "{workload} in {come:#?}");
+        assert!(gone.iter().any(|one| one == workload), "{workload} in {gone:#?}");
+    }
+    assert!(come.iter().all(|one| !one.starts_with("ConfigMap") && !one.starts_with("Service")), "{come:#?}");
+    // What Helm makes is counted with the unit, and each deletion once.
+    let units = told["units"].as_array().unwrap();
+    let of = |slug: &str| units.iter().find(|unit| unit["tenant"] == slug).unwrap();
+    let numbers = |slug: &str| (of(slug)["objects"].as_u64().unwrap(), of(slug)["made"].as_u64().unwrap());
+    let ((objects, count), (_, same)) = (numbers("borealis"), numbers("jasper"));
+    assert!(count > gone.len() as u64 && same > come.len() as u64, "{units:#?}");
+    let besides =
+        told["changes"].as_array().unwrap().iter().filter(|one| one["sort"] == "deletes" && one["madeBy"].is_null());
+    assert_eq!(
+        told["counts"]["deleted"].as_u64(),
+        Some(objects + count + besides.count() as u64),
+        "{:#}",
+        told["counts"]
+    );
+    let text = fleet.run(&expand(&helm, "")).out;
+    for line in [
+        &format!("tenant borealis on eu-1 goes: {objects} objects deleted, and {count} that Helm makes"),
+        "Deployment tenant-<slug>/soctalk-adapter: it is new: 1 pod of ",
+        "2 tenants: jasper, kelp; made by Helm from soctalk-tenant 1.1.0",
+        "StatefulSet tenant-borealis/wazuh-indexer: its pods are deleted: 1 pod of ",
+        "each with volume data of 50Gi",
+        // What synced the one that goes does not become what syncs one that comes.
+        "Kustomization flux-system/tenant-borealis: it is deleted",
+        "Kustomization flux-system/tenant-kelp: it is new",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Without it, only the units are told.
+    let plain = fleet.json("diff", 1);
+    assert!(plain["units"][0]["made"].is_null() && made(&plain).is_empty(), "{:#}", plain["units"]);
+}
+
+#[test]
 fn a_version_is_found_in_the_history_and_in_archives() {
     let helm = match tools::helm() {
         Ok(helm) => helm,

@@ -55,6 +55,15 @@ fn a_dump_is_a_base_too() {
     fleet.git("rm -q tenants/fenwick.yaml");
     let gone = fleet.json(&args, 1);
     assert_eq!((&gone["units"][0]["action"], &gone["units"][0]["tenant"]), (&json!("removed"), &json!("fenwick")));
+    // What it had in the control plane's namespace is its own, and what told the engine to sync it is the engine's: as many
+    // objects go as where the fleet itself is compared.
+    let of_fleet = fleet.json("diff", 1);
+    assert_eq!(gone["units"], of_fleet["units"], "{:#}", gone["changes"]);
+    assert_eq!(gone["counts"]["deleted"], of_fleet["counts"]["deleted"]);
+    let subjects = |document: &Value| -> Vec<String> {
+        document["changes"].as_array().unwrap().iter().map(|one| one["object"]["name"].to_string()).collect()
+    };
+    assert_eq!(subjects(&gone), subjects(&of_fleet), "{gone:#}");
     fleet.git("reset -q --hard");
     let without = dump(&fleet, "eu-1", |objects| {
         let id = "5a1e2c6f-3e9d-4bac-8c7f-6f0a5b2d9e06";

@@ -118,7 +118,19 @@ fn what_cannot_be_rendered_again_is_never_called_verified() {
     fleet.edit("tenants/acme.yaml", "Acme Corp", "Acme Two");
     assert_eq!(fleet.run("render").code, 0);
     assert_eq!(found(&fleet, "verify", 6), [("verify/not-verifiable".to_owned(), String::new())]);
-    fleet.commit("now");
+    assert!(fleet.run("verify").err.contains("commit them and run `tenantry render` again"));
+    // The same files, committed: no manifest changes, and the next render says which commit has them. Once.
+    let tip = |args: &str| fleet::text(&git(&fleet.file("rendered"), &args.split(' ').collect::<Vec<_>>()).stdout);
+    let (dirty, revision) = (tip("rev-parse main^{tree}"), fleet.commit("now"));
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(found(&fleet, "verify", 0), []);
+    assert_eq!(tip("rev-parse main^{tree}"), dirty);
+    assert!(tip("log -1 --format=%B").contains(&format!("Source-Revision: {revision}\n")));
+    let recorded = tip("rev-parse main");
+    assert_eq!(fleet.run("render").code, 0);
+    fleet.commit("nothing of the fleet");
+    assert_eq!(fleet.run("render").code, 0);
+    assert_eq!(tip("rev-parse main"), recorded);
     fleet.edit("tenants/acme.yaml", "Acme Two", "Acme Three");
     let revision = fleet.commit("then");
     assert_eq!(fleet.run("render").code, 0);

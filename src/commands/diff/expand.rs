@@ -10,13 +10,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::charts::{Charts, Reference, Taken, When};
+use super::access::Half;
+use super::charts::{Charts, Taken, When};
+use super::release::{Release, releases};
 use super::side::{Side, naming};
 use crate::blame::departure;
 use crate::charts::{Helm, Template};
 use crate::diff::{self, Change, Kinds, Naming, tenant_id};
 use crate::manifest::Digest;
-use crate::render::RenderedUnit;
 
 /// What renders releases.
 pub struct Expander<'a> {
@@ -28,21 +29,6 @@ pub struct Expander<'a> {
     pub charts: Charts<'a>,
 }
 
-/// A release in a unit's tree.
-#[derive(Debug, Clone)]
-struct Release {
-    file: String,
-    /// Line of the object in its file.
-    line: usize,
-    name: String,
-    namespace: String,
-    chart: String,
-    reference: Reference,
-    values: Value,
-    /// Whether values come from objects of the cluster as well.
-    from_cluster: bool,
-}
-
 /// Releases that change alike.
 #[derive(Debug)]
 pub struct Group {
@@ -51,6 +37,8 @@ pub struct Group {
     /// Its path before and after.
     paths: (String, String),
     release: String,
+    /// Whether the unit comes or goes as a whole.
+    whole: bool,
     /// What tells the release before from others.
     old: Digest,
     members: Vec<Member>,
@@ -61,6 +49,8 @@ pub struct Group {
 pub struct Member {
     /// Its number.
     pub number: u32,
+    /// Its path.
+    pub path: String,
     /// Its names.
     pub naming: Naming,
     /// Whether nothing in its tree changes.
@@ -82,6 +72,8 @@ pub struct Expanded {
     pub members: Vec<Member>,
     /// What changes in each.
     pub changes: Vec<Change>,
+    /// Objects that Helm makes, where the units come or go as a whole: then only their workloads are told.
+    pub whole: Option<usize>,
 }
 
 impl Releases {
@@ -117,38 +109,36 @@ impl Releases {
 type Made = (Arc<Taken>, Vec<Value>);
 
 impl Expander<'_> {
-    /// Notes the releases of a unit that change.
-    pub fn note(
-        &self,
-        before: (&RenderedUnit, &Naming),
-        after: (&RenderedUnit, &Naming),
-        number: u32,
-        same: bool,
-    ) -> Releases {
+    /// Notes the releases of a unit that change, all of them where one side has it only.
+    pub fn note(&self, before: Half<'_>, after: Half<'_>, number: u32, same: bool) -> Releases {
         let mut found = Releases::default();
-        let (old, new) = (releases(before.0), releases(after.0));
+        let (Some(first), Some(last)) = (before.or(after), after.or(before)) else { return found };
+        let all = |half: Half<'_>| half.map(|(unit, _)| releases(unit)).unwrap_or_default();
+        let (old, new) = (all(before), all(after));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names {
-            let one = old.get(name).map(|release| self.print(When::Before, release, before.1));
-            let other = new.get(name).map(|release| self.print(When::After, release, after.1));
-            let (Some(one), Some(other)) =
-                (settle(one, &after.0.path, &mut found), settle(other, &after.0.path, &mut found))
-            else {
+            let one = old.get(name).map(|release| self.print(When::Before, release, first.1));
+            let other = new.get(name).map(|release| self.print(When::After, release, last.1));
+            let path = &last.0.path;
+            let (Some(one), Some(other)) = (settle(one, path, &mut found), settle(other, path, &mut found)) else {
                 continue;
             };
             if one == other {
                 continue;
             }
             let whose = new.get(name).or(old.get(name)).filter(|release| release.from_cluster);
-            found.from_cluster.extend(whose.map(|release| format!("{}/{}", after.0.path, release.file)));
+            found.from_cluster.extend(whose.map(|release| format!("{path}/{}", release.file)));
             let group = Group {
                 number,
-                paths: (before.0.path.clone(), after.0.path.clone()),
+                paths: (first.0.path.clone(), path.clone()),
                 release: name.clone(),
+                whole: before.is_none() || after.is_none(),
                 old: one,
-                members: vec![Member { number, naming: after.1.clone(), same }],
+                members: vec![Member { number, path: path.clone(), naming: last.1.clone(), same }],
             };
-            found.groups.insert(Digest::of_parts([one.to_string().as_bytes(), other.to_string().as_bytes()]), group);
+            let whole = if group.whole { "whole" } else { "" };
+            let parts = [one.to_string(), other.to_string(), whole.to_owned()];
+            found.groups.insert(Digest::of_parts(parts.each_ref().map(String::as_bytes)), group);
         }
         found
     }
@@ -225,8 +215,13 @@ impl Expander<'_> {
                     let made_by = made_by(name(&old), name(&new));
                     // The names are hidden already.
                     let none = Naming::default();
-                    let changes = diff::compare_made((&objects(&old), &none), (&objects(&new), &none), &made_by, kinds);
-                    expanded.push(Expanded { members: group.members, changes });
+                    let (before, after) = (objects(&old), objects(&new));
+                    let mut changes = diff::compare_made((&before, &none), (&after, &none), &made_by, kinds);
+                    let whole = group.whole.then_some(before.len() + after.len());
+                    if whole.is_some() {
+                        changes.retain(Change::is_of_workload);
+                    }
+                    expanded.push(Expanded { members: group.members, changes, whole });
                     known = old;
                 }
                 (old, new) => wrong
@@ -308,112 +303,9 @@ fn hidden(value: Value, naming: &Naming) -> Value {
     }
 }
 
-/// The releases of a unit by name.
-fn releases(unit: &RenderedUnit) -> BTreeMap<String, Release> {
-    let mut found = BTreeMap::new();
-    for (file, content) in &unit.files {
-        if !content.identities().iter().any(|id| matches!(id.kind, "HelmRelease" | "Application")) {
-            continue;
-        }
-        let objects = content.objects();
-        let text = content.text();
-        for object in &objects {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            let release = match kind {
-                "HelmRelease" => flux(object, &objects),
-                "Application" => argo(object),
-                _ => None,
-            };
-            if let Some(release) = release {
-                let is_kind = |line: &&str| *line == format!("kind: {kind}");
-                let line = text.lines().take_while(|line| !is_kind(line)).count() + 1;
-                found.insert(release.name.clone(), Release { file: file.clone(), line, ..release });
-            }
-        }
-    }
-    found
-}
-
-fn text(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
-}
-
-/// A release that Flux installs, from the source beside it or by name and version.
-fn flux(release: &Value, objects: &[Value]) -> Option<Release> {
-    let own = text(release, "/metadata/name")?;
-    let (chart, reference) = match text(release, "/spec/chartRef/name") {
-        Some(source) => {
-            let is_it = |object: &&Value| {
-                object["kind"] == release["spec"]["chartRef"]["kind"] && object["metadata"]["name"] == source.as_str()
-            };
-            let source = objects.iter().find(is_it)?;
-            let url = text(source, "/spec/url")?;
-            let reference = text(source, "/spec/ref/tag").map(|tag| Reference::Version(tag.replace('_', "+")));
-            let reference = text(source, "/spec/ref/digest").map(Reference::Digest).or(reference)?;
-            (url.rsplit('/').next()?.to_owned(), reference)
-        }
-        None => {
-            (text(release, "/spec/chart/spec/chart")?, Reference::Version(text(release, "/spec/chart/spec/version")?))
-        }
-    };
-    let namespace = text(release, "/spec/targetNamespace").or(text(release, "/metadata/namespace"))?;
-    Some(Release {
-        file: String::new(),
-        line: 1,
-        name: text(release, "/spec/releaseName").unwrap_or(own),
-        namespace,
-        chart,
-        reference,
-        values: release["spec"]["values"].clone(),
-        from_cluster: release["spec"]["valuesFrom"].as_array().is_some_and(|list| !list.is_empty()),
-    })
-}
-
-/// A release that Argo CD installs.
-fn argo(application: &Value) -> Option<Release> {
-    let source = &application["spec"]["source"];
-    let revision = text(source, "/targetRevision")?;
-    let reference = match revision.starts_with("sha256:") {
-        true => Reference::Digest(revision),
-        false => Reference::Version(revision),
-    };
-    Some(Release {
-        file: String::new(),
-        line: 1,
-        name: text(source, "/helm/releaseName").or(text(application, "/metadata/name"))?,
-        namespace: text(application, "/spec/destination/namespace")?,
-        chart: text(source, "/chart")?,
-        reference,
-        values: source["helm"]["valuesObject"].clone(),
-        from_cluster: source["helm"]["valueFiles"].as_array().is_some_and(|list| !list.is_empty()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn both_engines_name_their_charts() {
-        let source = json!({"kind": "OCIRepository", "metadata": {"name": "r"},
-            "spec": {"url": "oci://x/charts/c", "ref": {"tag": "1.0.0_build"}}});
-        let release = json!({"kind": "HelmRelease", "metadata": {"name": "r", "namespace": "n"},
-            "spec": {"chartRef": {"kind": "OCIRepository", "name": "r"}, "values": {"a": 1}, "valuesFrom": [{}]}});
-        let found = flux(&release, &[source.clone(), release.clone()]).unwrap();
-        assert_eq!((found.chart.as_str(), found.name.as_str(), found.namespace.as_str()), ("c", "r", "n"));
-        assert_eq!(found.reference, Reference::Version("1.0.0+build".into()));
-        assert!(found.from_cluster && found.values == json!({"a": 1}));
-        let mut pinned = source;
-        pinned["spec"]["ref"] = json!({"digest": "sha256:1"});
-        assert_eq!(flux(&release, &[pinned]).unwrap().reference, Reference::Digest("sha256:1".into()));
-        let application = json!({"kind": "Application", "metadata": {"name": "a"}, "spec": {"destination": {"namespace": "n"},
-            "source": {"chart": "c", "targetRevision": "sha256:2", "helm": {"releaseName": "r", "valuesObject": {}}}}});
-        let found = argo(&application).unwrap();
-        assert_eq!((found.reference, found.from_cluster), (Reference::Digest("sha256:2".into()), false));
-        assert!(argo(&json!({"kind": "Application", "spec": {"source": {"path": "clusters"}}})).is_none());
-    }
 
     #[test]
     fn a_chart_that_changes_is_named_once() {

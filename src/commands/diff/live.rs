@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::owner::Owners;
 use super::side::Side;
 use crate::cluster::dump::Dump;
 use crate::drift::catalog::Catalog;
@@ -17,9 +18,9 @@ use crate::drift::kind::Gvk;
 use crate::drift::node::Node;
 use crate::finding::Finding;
 use crate::manifest::{Digest, IdRef};
-use crate::plan::names::{cluster_of, namespace, system_unit, tenant_unit};
+use crate::plan::names::cluster_of;
 use crate::plan::{ClusterPlan, Plan};
-use crate::render::{FileContent, RenderedUnit};
+use crate::render::{FileContent, RenderedUnit, gitops_unit};
 
 /// The file in which a live object stands that the fleet renders no more.
 const LEFT: &str = "(live)";
@@ -85,8 +86,12 @@ impl<'a> Live<'a> {
         let mut rest: Vec<(&Key, &Node<'static>)> =
             objects.iter().filter(|(key, object)| !claimed.contains(*key) && is_own(object)).collect();
         rest.sort_by(|a, b| a.0.cmp(b.0));
-        for (key, object) in rest {
-            let unit = unit_of(cluster, key);
+        let delivery = after.cluster(cluster).map(|(plan, _)| gitops_unit(plan.fleet, cluster));
+        let mut owners = Owners::new(cluster, known(after, cluster), delivery);
+        rest.iter().for_each(|((_, kind, ..), object)| owners.learn(kind, object));
+        for ((group, kind, ..), object) in rest {
+            let gvk = Gvk { group: group.clone(), version: String::new(), kind: kind.clone() };
+            let unit = owners.unit_of(&gvk, object);
             paths.insert(unit.clone());
             left.entry(unit).or_default().push(value_of(object));
         }
@@ -270,13 +275,10 @@ fn is_own(object: &Node<'_>) -> bool {
     object.at(&["metadata", "labels", OWNER.0]).and_then(Node::as_text) == Some(OWNER.1)
 }
 
-/// The unit that an object belonged to: its namespace tells.
-fn unit_of(cluster: &str, (_, kind, place, name): &Key) -> String {
-    let place = if kind == "Namespace" { name } else { place };
-    match place.strip_prefix(&namespace("")) {
-        Some(slug) if !slug.is_empty() => tenant_unit(cluster, slug),
-        _ => system_unit(cluster),
-    }
+/// Ids and slugs of the fleet's tenants.
+fn known<'a>(after: &'a dyn Side, cluster: &str) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let tenants = after.cluster(cluster).map(|(plan, _)| plan.fleet.tenants.iter());
+    tenants.into_iter().flatten().map(|(slug, tenant)| (tenant.tenant.id.to_string(), slug.clone()))
 }
 
 /// A node writes itself as JSON.
@@ -315,15 +317,5 @@ mod tests {
         assert!(narrow(&mut live, &json!({"spec": {"a": 1, "b": [{"c": 1}], "d": [1]}})));
         assert_eq!(live, json!({"spec": {"a": 2, "b": [{"c": 1}], "d": [1, 2]}}));
         assert!(!narrow(&mut live, &json!({"spec": {"a": 1, "b": [{"c": 1}], "d": [1]}})));
-    }
-
-    #[test]
-    fn the_namespace_tells_whose_an_object_was() {
-        let key =
-            |kind: &str, place: &str, name: &str| (String::new(), kind.to_owned(), place.to_owned(), name.to_owned());
-        assert_eq!(unit_of("eu", &key("Role", "tenant-acme", "r")), "clusters/eu/tenants/acme");
-        assert_eq!(unit_of("eu", &key("Namespace", "", "tenant-acme")), "clusters/eu/tenants/acme");
-        assert_eq!(unit_of("eu", &key("Role", "soctalk-system", "r")), "clusters/eu/system");
-        assert_eq!(unit_of("eu", &key("ClusterRole", "", "r")), "clusters/eu/system");
     }
 }

@@ -6,15 +6,18 @@ mod charts;
 mod expand;
 mod live;
 mod network;
+mod owner;
+mod release;
 pub mod side;
 mod units;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::Path;
 
 use self::base::{Home, Named};
 use self::charts::{Charts, Scratch};
-use self::expand::Expander;
+use self::expand::{Expanded, Expander};
 use self::live::{Live, Told};
 use self::side::{Nothing, Rendering, Side, Stored};
 use self::units::Outcome;
@@ -25,7 +28,8 @@ use super::{detailed, memo};
 use crate::charts::Helm;
 use crate::cli::{DiffArgs, Format};
 use crate::cluster::dump;
-use crate::diff::{Kinds, Moved};
+use crate::config::tenant::State;
+use crate::diff::{Kinds, Moved, UnitChange};
 use crate::error::{Error, Result, exit};
 use crate::finding::{Finding, any_error, exit_code};
 use crate::output::{self, Held, Location, Target};
@@ -126,7 +130,27 @@ fn against_fleet(
         return Err(error.hint("name an older or newer revision with --base"));
     };
     let before = Rendering::new(&loaded, plan, prepared, Some(after.templates()));
-    both(root, args, (&before, after), after, base, timings)
+    let (mut input, outcome) = both(root, args, (&before, after), after, base, timings)?;
+    input.notes.extend(hasty(plan, &outcome));
+    Ok((input, outcome))
+}
+
+/// Tenants that go and were never decommissioned: their customers had no time to fetch their data.
+fn hasty(before: &Plan<'_>, outcome: &Outcome) -> Vec<String> {
+    let gone = outcome.units.iter().filter(|unit| unit.action == Moved::Removed);
+    let states = gone.filter_map(|unit| {
+        let slug = unit.tenant.as_deref()?;
+        Some((slug, before.fleet.tenants.get(slug)?.lifecycle.state))
+    });
+    let hasty = states.filter(|(_, state)| *state != State::Decommissioning);
+    hasty
+        .map(|(slug, state)| {
+            format!(
+                "tenant {slug} goes and was {}: it had no grace period in which its data is fetched",
+                state.as_str()
+            )
+        })
+        .collect()
 }
 
 /// Compares with what an output repository holds.
@@ -233,6 +257,7 @@ fn with(
     if let Some(expander) = &expander {
         let found = std::mem::take(&mut outcome.releases);
         let (expanded, incomplete, notes) = timings.step("helm", || expander.expand(before, after, found, kinds));
+        note_made(&mut outcome.units, &expanded);
         for one in expanded {
             let units: Vec<(u32, &crate::diff::Naming)> =
                 one.members.iter().map(|member| (member.number, &member.naming)).collect();
@@ -250,6 +275,19 @@ fn with(
     input.incomplete.extend(incomplete);
     input.incomplete.append(&mut outcome.doubts);
     Ok((input, outcome))
+}
+
+/// Notes how much Helm makes of the releases of units that come or go.
+fn note_made(units: &mut [UnitChange], expanded: &[Expanded]) {
+    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in expanded {
+        for member in &one.members {
+            *made.entry(&member.path).or_default() += one.whole.unwrap_or_default();
+        }
+    }
+    for unit in units.iter_mut().filter(|unit| matches!(unit.action, Moved::Added | Moved::Removed)) {
+        unit.made = made.get(unit.path.as_str()).copied();
+    }
 }
 
 /// Units that go although nobody retired them: the render will refuse it.

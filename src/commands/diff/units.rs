@@ -1,10 +1,10 @@
 //! Compares two sides unit by unit, on all cores, without ever holding a whole fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::access;
+use super::access::{self, Half};
 use super::expand::{Expander, Releases};
 use super::side::{Side, naming};
 use crate::check::network::documents;
@@ -51,6 +51,8 @@ struct Single {
     tenant: Option<String>,
     id: Option<String>,
     objects: usize,
+    /// Its releases, where they are expanded.
+    releases: Releases,
 }
 
 /// What a comparison looks at.
@@ -116,20 +118,22 @@ fn one(look: &Look<'_>, number: u32, path: &str, part: &mut Part) {
             let names = naming(&old, tenant_id(&old));
             network((Some(&old), None), &names, path, &mut part.outcome);
             access(number, Some((&old, &names)), None, &mut part.outcome);
-            part.gone.push(single(number, path, &old));
+            let releases = lone_releases(look, number, Some((&old, &names)), None);
+            part.gone.push(Single { releases, ..single(number, path, &old) });
         }
         (None, Some(new)) => {
             let names = naming(&new, tenant_id(&new));
             network((None, Some(&new)), &names, path, &mut part.outcome);
             access(number, None, Some((&new, &names)), &mut part.outcome);
-            part.come.push(single(number, path, &new));
+            let releases = lone_releases(look, number, None, Some((&new, &names)));
+            part.come.push(Single { releases, ..single(number, path, &new) });
         }
         (None, None) => {}
     }
 }
 
 /// Notes what the change does to who may read which Secret.
-fn access(number: u32, before: access::Half<'_>, after: access::Half<'_>, outcome: &mut Outcome) {
+fn access(number: u32, before: Half<'_>, after: Half<'_>, outcome: &mut Outcome) {
     let (changes, doubts) = access::of_unit(before, after);
     outcome.doubts.extend(doubts);
     if let Some((_, naming)) = after.or(before) {
@@ -171,11 +175,16 @@ fn releases(
     outcome: &mut Outcome,
 ) {
     let Some(expander) = look.expander else { return };
-    let found = expander.note(before, after, number, comparison.changes.is_empty());
+    let found = expander.note(Some(before), Some(after), number, comparison.changes.is_empty());
     if found.is_whole() {
         comparison.changes.iter_mut().for_each(|change| change.is_expanded());
     }
     outcome.releases = std::mem::take(&mut outcome.releases).join(found);
+}
+
+/// The releases of a unit that one side has: all that Helm makes of them comes or goes.
+fn lone_releases(look: &Look<'_>, number: u32, before: Half<'_>, after: Half<'_>) -> Releases {
+    look.expander.map(|expander| expander.note(before, after, number, false)).unwrap_or_default()
 }
 
 /// Notes whether, and in which way, what matters to the network differs.
@@ -197,7 +206,8 @@ fn network(
 
 fn single(number: u32, path: &str, unit: &RenderedUnit) -> Single {
     let objects = unit.files.values().map(|content| content.identities().len()).sum();
-    Single { number, path: path.to_owned(), tenant: unit.tenant.clone(), id: tenant_id(unit), objects }
+    let (path, tenant, releases) = (path.to_owned(), unit.tenant.clone(), Releases::default());
+    Single { number, path, tenant, id: tenant_id(unit), objects, releases }
 }
 
 fn lone(one: &Single) -> Lone<'_> {
@@ -206,11 +216,15 @@ fn lone(one: &Single) -> Lone<'_> {
 
 /// Units that only one side has: a tenant that moved is one, and compared with what it was.
 fn singles(look: &Look<'_>, part: &mut Part) {
-    let (gone, come) = (std::mem::take(&mut part.gone), std::mem::take(&mut part.come));
+    let (mut gone, mut come) = (std::mem::take(&mut part.gone), std::mem::take(&mut part.come));
     let (old, new): (Vec<Lone<'_>>, Vec<Lone<'_>>) = (gone.iter().map(lone).collect(), come.iter().map(lone).collect());
     let moves = diff::joined(&old, &new);
-    let moved = moves.iter().flat_map(|(i, j, _)| [gone[*i].number, come[*j].number]).collect();
+    let moved: BTreeSet<u32> = moves.iter().flat_map(|(i, j, _)| [gone[*i].number, come[*j].number]).collect();
     part.outcome.folder.forget_access(&moved);
+    for one in gone.iter_mut().chain(&mut come).filter(|one| !moved.contains(&one.number)) {
+        let (known, own) = (std::mem::take(&mut part.outcome.releases), std::mem::take(&mut one.releases));
+        part.outcome.releases = known.join(own);
+    }
     for (i, j, action) in &moves {
         let (from, to) = (&gone[*i], &come[*j]);
         part.outcome.units.push(UnitChange {
@@ -219,6 +233,7 @@ fn singles(look: &Look<'_>, part: &mut Part) {
             path: to.path.clone(),
             from: Some(from.path.clone()),
             objects: to.objects,
+            made: None,
         });
         if let (Ok(Some(old)), Ok(Some(new))) = (look.before.unit(&from.path), look.after.unit(&to.path)) {
             let names = (naming(&old, from.id.clone()), naming(&new, to.id.clone()));
@@ -237,6 +252,7 @@ fn singles(look: &Look<'_>, part: &mut Part) {
             path: one.path.clone(),
             from: None,
             objects: one.objects,
+            made: None,
         })
         .collect()
     };

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::base::Base;
+use super::owners;
 use super::preview::{self, Preview};
 use super::proposal::Proposal;
 use super::words::{self, Proof};
@@ -27,7 +28,7 @@ struct Done {
 pub fn deliver(
     screen: &Screen,
     base: &Base,
-    proposal: &Proposal,
+    mut proposal: Proposal,
     delivery: &Delivery,
     timings: &mut Timings,
 ) -> Result<u8> {
@@ -43,12 +44,14 @@ pub fn deliver(
     let after = fleet::loaded(source, &base.root, timings);
     let checked = whole(&after, timings);
     bar.finish_and_clear();
-    report(screen, proposal, &checked, &after)?;
+    report(screen, &proposal, &checked, &after)?;
     let code = exit_code(&checked.findings);
     if code != exit::OK {
         screen.complain("nothing was written: the fleet with this change does not pass");
         return Ok(code);
     }
+    owners::follow(base, &mut proposal, &after)?;
+    let proposal = &proposal;
     let preview = timings.step("compare", || preview::compare(&base.loaded, &after));
     let proof = Proof { counts: &checked.counts, checks: checked.verdicts.len() };
     let body = words::body(proposal, &preview, proof);

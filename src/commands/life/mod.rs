@@ -5,6 +5,7 @@ mod base;
 mod deliver;
 mod log;
 mod onboard;
+mod owners;
 mod preview;
 mod proposal;
 mod rotate;
@@ -32,7 +33,7 @@ pub fn run(screen: &Screen, command: &LifeCommand) -> Result<u8> {
     let delivery = delivery(command);
     let base = Base::open(screen, delivery, &mut timings)?;
     let code = match proposal(screen, command, &base) {
-        Ok(proposal) => deliver::deliver(screen, &base, &proposal, delivery, &mut timings)?,
+        Ok(proposal) => deliver::deliver(screen, &base, proposal, delivery, &mut timings)?,
         Err(Halt::Error(error)) => return Err(error),
         Err(Halt::Findings(mut findings)) => {
             findings.sort();

@@ -20,6 +20,11 @@ pub fn propose(args: &RotateArgs, base: &Base) -> Outcome {
     let own_cortex = tenant.integrations.external_cortex_url.is_none();
     let way = rotation::way(row, own_cortex);
     let version = tenant.secrets.iter().find(|(name, _)| name.as_str() == row.backend_name);
+    if let Some((_, last)) = version.filter(|(_, last)| last.rotated > base.today) {
+        let (name, day, today) = (row.backend_name, &last.rotated, &base.today);
+        let error = Error::guard(format!("{name} was rotated on {day}, which is after the day given, {today}"));
+        return Err(error.hint(format!("give a day from {day} on, or mend secrets.{name}.rotated")).into());
+    }
     let version = version.map_or(1, |(_, rotated)| rotated.version);
     match (way, args.record) {
         (Way::Version, false) => next_version(args, base, tenant, row, version),
@@ -145,7 +150,9 @@ fn elsewhere(
             let besides = "a database keeps its users' passwords: ALTER ROLE … WITH PASSWORD there first";
             let error = Error::guard(format!("{name} belongs to the install, not to tenant {slug}"));
             let error = if name.contains("postgres") { error.hint(besides) } else { error };
-            error.hint(format!("write the new value to {place} in the backend, and restart what reads it"))
+            error
+                .hint(format!("write the new value to {place} in the backend, and restart what reads it"))
+                .hint(format!("then note the day in install.yaml: secrets.rotated.{name}"))
         }
     })
 }

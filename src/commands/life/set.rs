@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::base::Base;
 use super::proposal::{Halt, Outcome, Proposal};
 use crate::cli::SetArgs;
+use crate::config::schema::nearest;
 use crate::config::tenant::{State, Tenant};
 use crate::config::{Fleet, Kind};
 use crate::edit::{Change, Value};
@@ -29,13 +30,52 @@ pub fn propose(args: &SetArgs, base: &Base) -> Outcome {
     }
     for key in &args.unset {
         may_change(fleet, tenant, key)?;
+        is_field(key)?;
         changes.push(Change { path: path(key), value: None });
     }
+    refuse_twice(&changes)?;
     let names: Vec<String> = changes.iter().map(|change| change.path.join(".")).collect();
     let mut proposal = Proposal::new(format!("Set {} of tenant {}", names.join(", "), args.slug));
     proposal.nothing = format!("nothing to change: {} has these values already", args.slug);
     proposal.edit(base, &args.slug, &changes)?;
     Ok(proposal)
+}
+
+/// What is set and removed at once, or set twice, is meant in one way only by luck.
+fn refuse_twice(changes: &[Change]) -> Result<()> {
+    for (at, one) in changes.iter().enumerate() {
+        for other in &changes[at + 1..] {
+            if one.path.starts_with(&other.path) || other.path.starts_with(&one.path) {
+                let (one, other) = (one.path.join("."), other.path.join("."));
+                let what = if one == other { one } else { format!("{one} and {other}") };
+                return Err(Error::usage(format!("{what} would be changed twice")).hint("say once what it is to be"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removing a field that no file has would change nothing, and look as if it were done.
+fn is_field(key: &str) -> Result<()> {
+    let mut schema = Kind::Tenant.schema().clone();
+    for part in path(key) {
+        schema = resolve(&schema);
+        let Some(fields) = schema["properties"].as_object() else { return Ok(()) };
+        if let Some(inner) = fields.get(&part) {
+            schema = inner.clone();
+            continue;
+        }
+        if schema["additionalProperties"] != Json::Bool(false) {
+            return Ok(());
+        }
+        let known: Vec<String> = fields.keys().cloned().collect();
+        let error = Error::user(format!("a tenant's file has no field {key}"));
+        return Err(match nearest(&part, &known) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("fields there: {}", known.join(", "))),
+        });
+    }
+    Ok(())
 }
 
 /// Splits `KEY=VALUE`.

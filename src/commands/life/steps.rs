@@ -59,6 +59,9 @@ fn tell(
         }
         Step::Activate => {}
         Step::Suspend => proposal.notes.push("its pods stop: the customer is not watched until it is resumed".into()),
+        Step::Resume if tenant.lifecycle.state == State::Decommissioning => {
+            proposal.notes.push("the grace period ends, and nothing is taken down: it is served as before".into());
+        }
         Step::Resume => proposal.notes.push("its pods start again with the data that they left".into()),
         Step::Decommission(keep) => {
             let day = base.today.after(&spans.grace_period);

@@ -12,6 +12,11 @@ use crate::plan::{lifecycle, waves};
 
 /// What `upgrade` proposes.
 pub fn propose(args: &UpgradeArgs, base: &Base) -> Outcome {
+    if args.canary.is_some_and(|amount| amount.of(100) == 0) {
+        return Err(Error::usage("a wave of no tenant is none")
+            .hint("--canary takes a number from 1, or a share")
+            .into());
+    }
     let fleet = base.fleet()?;
     let scope = scope(args, base, fleet)?;
     let is_there = |slug: &str| fleet.tenants.get(slug).is_some_and(|tenant| *version(fleet, tenant) == args.to);
@@ -24,6 +29,7 @@ pub fn propose(args: &UpgradeArgs, base: &Base) -> Outcome {
     let wave = waves::wave(&order, args.canary, args.go_on, is_there);
     let mut proposal = Proposal::new(title(args, &wave));
     proposal.nothing = match scope.len() - done {
+        0 if scope.len() == 1 => format!("nothing to change: {} is at {} already", scope[0], args.to),
         0 => format!("nothing to change: all {} are at {} already", scope.len(), args.to),
         left => format!(
             "nothing to change: this wave is at {} already, {left} of {} are left: --continue",
@@ -50,6 +56,7 @@ pub fn propose(args: &UpgradeArgs, base: &Base) -> Outcome {
         proposal.notes.push(format!("{} of {} are at {} with this wave", scope.len() - left, scope.len(), args.to));
         let mut again = vec![format!("tenantry upgrade{} --to {} --continue", words(args), args.to)];
         again.extend(args.canary.map(|amount| format!("--canary {amount}")));
+        again.extend(args.downgrade.then(|| "--downgrade".to_owned()));
         proposal.next.push(format!("once these run well: {}", again.join(" ")));
     } else if args.all && fleet.install.charts.tenant_version != args.to {
         let old = &fleet.install.charts.tenant_version;

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::access::Act;
 use crate::diff::{
-    self, AccessAction, Action, Area, Changes, Direction, Flow, Folded, FoldedAccess, Moved, Sort, UnitChange, UnitRef,
+    self, AccessAction, Action, Area, Changes, Direction, Flow, FlowChange, Folded, FoldedAccess, Moved, Sort,
+    UnitChange, UnitRef,
 };
 use crate::drift::change::Severity;
 use crate::manifest::ObjectId;
@@ -87,6 +88,12 @@ pub struct Counts {
     pub access_added: usize,
     /// Access to Secrets that goes.
     pub access_removed: usize,
+    /// Pairs of ends that can talk and could not, those of tenants that change alike included.
+    pub connections_added: usize,
+    /// Pairs between which other traffic may flow.
+    pub connections_changed: usize,
+    /// Pairs that can talk no more.
+    pub connections_removed: usize,
     /// Tenants in which something changes, comes or goes.
     pub tenants: BTreeSet<String>,
     /// Clusters whose control plane changes.
@@ -217,7 +224,7 @@ impl Document {
     /// The document of a comparison.
     pub fn new(input: Input, tool_version: &str) -> Self {
         let Input { base, head, common, units, changes, connections, incomplete, notes } = input;
-        let counts = counts(common, &units, &changes);
+        let counts = counts(common, &units, &changes, &connections);
         let Changes { fields, access } = changes;
         let nothing = units.is_empty() && fields.is_empty() && access.is_empty() && connections.changes.is_empty();
         let verdict = match () {
@@ -243,10 +250,13 @@ impl Document {
     }
 }
 
-fn counts(common: (usize, usize), units: &[UnitChange], changes: &Changes) -> Counts {
+fn counts(common: (usize, usize), units: &[UnitChange], changes: &Changes, connections: &Connections) -> Counts {
     let summary = diff::summary(&changes.fields);
     let access = |action: AccessAction| -> usize {
         changes.access.iter().filter(|one| one.change.action == action).map(|one| one.units.len()).sum()
+    };
+    let flows = |change: FlowChange| -> usize {
+        connections.changes.iter().filter(|flow| flow.change == change).map(|flow| 1 + flow.alike.len()).sum()
     };
     let of = |action: &dyn Fn(Moved) -> bool| units.iter().filter(|unit| action(unit.action)).count();
     let mut counts = Counts {
@@ -257,18 +267,21 @@ fn counts(common: (usize, usize), units: &[UnitChange], changes: &Changes) -> Co
             removed: of(&|action| action == Moved::Removed),
             moved: of(&|action| matches!(action, Moved::Renamed | Moved::Relocated)),
         },
-        deleted: summary.deleted,
+        deleted: summary.deleted.saturating_sub(told_of_units(units, changes)),
         opens: summary.opens,
         closes: summary.closes,
         restarts: summary.restarts.len(),
         access_added: access(AccessAction::Added),
         access_removed: access(AccessAction::Removed),
+        connections_added: flows(FlowChange::Added),
+        connections_changed: flows(FlowChange::Changed),
+        connections_removed: flows(FlowChange::Removed),
         ..Counts::default()
     };
     for unit in units {
         // A tenant that moves is deleted where it was.
         if unit.action != Moved::Added {
-            counts.deleted += unit.objects;
+            counts.deleted += unit.objects + unit.made.unwrap_or_default();
         }
         note(&mut counts, unit.tenant.as_deref(), crate::plan::names::cluster_of(&unit.path));
     }
@@ -277,6 +290,16 @@ fn counts(common: (usize, usize), units: &[UnitChange], changes: &Changes) -> Co
         note(&mut counts, unit.tenant.as_deref(), &unit.cluster);
     }
     counts
+}
+
+/// Deletions that are listed and belong to units that go: they are counted with the unit.
+fn told_of_units(units: &[UnitChange], changes: &Changes) -> usize {
+    let gone = units.iter().filter(|unit| unit.action == Moved::Removed && unit.made.is_some());
+    let gone: BTreeSet<(&str, Option<&str>)> =
+        gone.map(|unit| (crate::plan::names::cluster_of(&unit.path), unit.tenant.as_deref())).collect();
+    let deletions = changes.fields.iter().filter(|one| Sort::of(&one.change) == Sort::Deletes);
+    let of_gone = |unit: &&UnitRef| gone.contains(&(unit.cluster.as_str(), unit.tenant.as_deref()));
+    deletions.filter(|one| one.change.made_by.is_some()).flat_map(|one| &one.units).filter(of_gone).count()
 }
 
 /// Notes whose unit something happens to.

@@ -177,6 +177,7 @@ mod tests {
             path: format!("clusters/eu/tenants/gone{number}"),
             from: None,
             objects: 50,
+            made: None,
         };
         let side = Side { what: "fleet", name: "main".into(), revision: None };
         let input =

@@ -23,8 +23,11 @@ pub fn headline(document: &Document) -> String {
         (counts.deleted, "deletes", counted(counts.deleted, "object")),
         (counts.opens, "opens in", counted(counts.opens, "place")),
         (counts.access_added, "gives access to Secrets in", counted(counts.access_added, "place")),
+        (counts.connections_added, "adds", counted(counts.connections_added, "connection")),
+        (counts.connections_changed, "changes", counted(counts.connections_changed, "connection")),
         (counts.closes, "closes in", counted(counts.closes, "place")),
         (counts.access_removed, "takes access to Secrets in", counted(counts.access_removed, "place")),
+        (counts.connections_removed, "removes", counted(counts.connections_removed, "connection")),
         (counts.restarts, "may restart pods of", counted(counts.restarts, "unit")),
     ];
     let mut parts: Vec<String> =
@@ -112,11 +115,12 @@ pub(super) fn unit(unit: &UnitChange) -> String {
     };
     let cluster = crate::plan::names::cluster_of(&unit.path);
     let objects = counted(unit.objects, "object");
+    let made = unit.made.map(|made| format!(", and {made} that Helm makes")).unwrap_or_default();
     let from = unit.from.as_deref().unwrap_or_default();
     let last = from.rsplit('/').next().unwrap_or_default();
     match unit.action {
-        Moved::Removed => format!("{name} on {cluster} goes: {objects} deleted"),
-        Moved::Added => format!("{name} comes on {cluster}: {objects}"),
+        Moved::Removed => format!("{name} on {cluster} goes: {objects} deleted{made}"),
+        Moved::Added => format!("{name} comes on {cluster}: {objects}{made}"),
         Moved::Renamed => {
             format!("{name} was {last}: the namespace of {last} is deleted with its data, and another made ({objects})")
         }
