@@ -95,10 +95,12 @@ pub fn assumptions(plan: &Plan<'_>, cluster: &ClusterPlan<'_>) -> Vec<String> {
     crate::network::standing_assumptions(&claims.settings(&settings(plan.install, cluster.cluster)), &claims)
 }
 
-/// What of a unit matters to the network, releases as what they deploy.
-pub fn documents(unit: &RenderedUnit) -> Vec<serde_json::Value> {
-    let list = Arc::new(vec![unit.clone()]);
-    sources(&list, 0).into_iter().map(|source| source.value).collect()
+/// What matters to the network in some files of a unit, releases as what they deploy.
+pub fn documents(unit: &RenderedUnit, wanted: impl Fn(&str) -> bool) -> Vec<serde_json::Value> {
+    let files = unit.files.iter().filter(|(name, _)| wanted(name));
+    let files = files.map(|(name, content)| (name.clone(), content.clone())).collect();
+    let unit = RenderedUnit { path: unit.path.clone(), tenant: unit.tenant.clone(), inputs: unit.inputs, files };
+    sources(&Arc::new(vec![unit]), 0).into_iter().map(|source| source.value).collect()
 }
 
 /// A cluster with all of its units.
