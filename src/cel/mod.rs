@@ -1,8 +1,10 @@
 //! Expressions in CEL, as the API server evaluates them: compiled once, told what they read, run with the functions of
 //! Kubernetes.
 
+mod leads;
 mod pattern;
 mod reads;
+mod roots;
 mod value;
 
 use std::cell::OnceCell;
@@ -11,7 +13,8 @@ use std::collections::BTreeSet;
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::{Context, ExecutionError, Program, Value};
 
-pub use reads::{Reads, Roots};
+pub use reads::Reads;
+pub use roots::Roots;
 pub(crate) use value::map;
 pub use value::{escaped, plain};
 

@@ -247,7 +247,7 @@ mod tests {
 
     use super::super::yaml;
     use super::*;
-    use crate::yaml::emit_documents;
+    use crate::yaml::{any_tree, emit_documents};
 
     /// What the parser says of a text.
     fn parsed(text: &str) -> Option<Vec<Document>> {
@@ -306,35 +306,13 @@ mod tests {
         }
     }
 
-    fn tree() -> impl Strategy<Value = Value> {
-        let text = prop_oneof![
-            any::<String>(),
-            "[a-z0-9:#\\- \\n\\t\"'{}\\[\\]|>&*!%@`,\\\\]{0,12}",
-            "(y|no|on|0x1|1_0|1e3|~|null|<<|=|---|\\.\\.\\.)",
-            "[ a-z]{0,3}(\\n[ a-z]{0,3}){0,4}",
-        ];
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            text.clone().prop_map(Value::from),
-        ];
-        let inner = leaf.prop_recursive(4, 32, 5, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::btree_map(text.clone(), inner, 0..5).prop_map(|map| map
-                    .into_iter()
-                    .filter(|(key, _)| key != "<<")
-                    .collect::<serde_json::Map<_, _>>()
-                    .into()),
-            ]
-        });
-        prop::collection::vec(inner, 1..4).prop_map(|items| json!({ "kind": "X", "items": items }))
+    fn documents() -> impl Strategy<Value = Value> {
+        prop::collection::vec(any_tree(), 1..4).prop_map(|items| json!({ "kind": "X", "items": items }))
     }
 
     proptest! {
         #[test]
-        fn canonical_texts_are_read_here(value in tree()) {
+        fn canonical_texts_are_read_here(value in documents()) {
             let text = emit_documents([&value, &json!({ "a": "b" })]);
             let read = parse(&text);
             prop_assert!(read.is_some(), "{}", text);
@@ -344,7 +322,7 @@ mod tests {
         /// The law on which everything rests: what is read here is what the parser reads.
         #[test]
         fn whatever_is_read_here_the_parser_reads_alike(
-            value in tree(),
+            value in documents(),
             edits in prop::collection::vec((any::<prop::sample::Index>(), "[a-c:#\\- \\n\"'{}|\\\\~0-9]{0,2}", 0..3_usize), 1..5),
         ) {
             let mut characters: Vec<char> = emit_documents([&value]).chars().collect();

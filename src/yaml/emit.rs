@@ -260,7 +260,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -328,10 +328,11 @@ mod tests {
         }
     }
 
-    fn tree() -> impl Strategy<Value = Value> {
+    /// Any value, with texts that are hard to write.
+    pub(crate) fn tree() -> impl Strategy<Value = Value> {
         let text = prop_oneof![
             any::<String>(),
-            "[a-z0-9:#\\- \\n\\t\"'{}\\[\\]|>&*!%@`,]{0,12}",
+            "[a-z0-9:#\\- \\n\\t\"'{}\\[\\]|>&*!%@`,\\\\]{0,12}",
             "(y|no|on|0x1|1_0|1e3|~|null|<<|=|---|\\.\\.\\.)",
             "[ a-z]{0,3}(\\n[ a-z]{0,3}){0,4}",
         ];

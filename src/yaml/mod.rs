@@ -6,6 +6,8 @@ mod emit;
 mod outline;
 mod parse;
 
+#[cfg(test)]
+pub(crate) use emit::tests::tree as any_tree;
 pub use emit::{Emitter, Place, Sink, emit_documents, is_printable, plain_is_safe, quoted};
 pub use outline::{Pair, Parts, Piece, Style, outline};
 pub use parse::{Document, Entry, Limits, Node, Span, SyntaxError, Value, parse};
