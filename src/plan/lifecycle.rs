@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_ends_of_which_nobody_knows_when_it_began() {
+        let retire = |tenant: &Tenant| next(tenant, Step::Retire, &Lifecycle::default(), &day("2027-01-01"));
+        let known = tenant("decommissioning", "2026-01-01");
+        let mut unknown = known.clone();
+        unknown.lifecycle.since = None;
+        let error = retire(&unknown).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains("tenant acme does not say since when it is decommissioning"), "{error}");
+        assert_eq!(retire(&known).unwrap(), Some(State::Retired));
+    }
+
+    #[test]
     fn every_step_is_open_where_it_should_be_and_refused_elsewhere_with_what_is() {
         let steps =
             [Step::Activate, Step::Suspend, Step::Resume, Step::Decommission(false), Step::Retire, Step::Remove];

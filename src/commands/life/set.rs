@@ -177,3 +177,18 @@ fn may_change(fleet: &Fleet, tenant: &Tenant, key: &str) -> Result<(), Halt> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_free_only_where_the_install_gives_a_range() {
+        let mut fleet = crate::render::tests::fleet();
+        assert!(free_ports(&fleet).is_ok());
+        fleet.install.wazuh_ingress.edge = None;
+        let error = free_ports(&fleet).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains("install.yaml gives no range of ports at the edge"), "{error}");
+    }
+}
