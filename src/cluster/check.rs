@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::api::{Api, ApiError};
 use super::discover::{self, Served};
-use super::list::{FirstPage, Subject, compare_kind, first_page};
+use super::list::{Subject, compare_kind};
 use crate::drift::catalog::{Catalog, KindInfo};
 use crate::drift::changeset::{ChangeSet, Gap, Outcome};
 use crate::drift::desired::{Desired, Files, mentioned_kinds, split_key};
@@ -47,18 +47,11 @@ pub async fn check(
     today: Date,
 ) -> Result<ChangeSet> {
     let served = discover::served(api).await.map_err(|error| unreachable(&error))?;
-    let places = Arc::new(Semaphore::new(api.limits().concurrency.max(1)));
-    let mut ahead = Ahead::new();
-    let read_ahead = |catalog: &Catalog| {
-        if options.filter.tenants.is_none() && ahead.is_empty() {
-            ahead = first_pages(api, catalog, &places);
-        }
-    };
-    let (desired, catalog) = prepare_with(api, &served, files.as_ref(), options, read_ahead).await?;
+    let (desired, catalog) = prepare(api, &served, files.as_ref(), options).await?;
     let mut kinds: BTreeSet<Gvk> = desired.kinds.keys().cloned().collect();
     kinds.extend(extra_kinds(&served, &desired, &kinds));
     let subject = Subject { desired: Arc::new(desired), files };
-    let outcomes = compare_all(api, &subject, &catalog, kinds, options, ahead, &places).await;
+    let outcomes = compare_all(api, &subject, &catalog, kinds, options).await;
     Ok(ChangeSet::assemble(&subject.desired, outcomes, &options.exemptions, today))
 }
 
@@ -72,16 +65,6 @@ pub async fn prepare(
     files: &dyn Files,
     options: &CheckOptions,
 ) -> Result<(Desired, Catalog)> {
-    prepare_with(api, served, files, options, |_| ()).await
-}
-
-async fn prepare_with(
-    api: &Api,
-    served: &Served,
-    files: &dyn Files,
-    options: &CheckOptions,
-    mut known: impl FnMut(&Catalog),
-) -> Result<(Desired, Catalog)> {
     let unlisted = |reason: String| Error::environment("cannot list the files of the tree").cause(reason);
     let mut catalog = Catalog::default();
     let mut wanted = mentioned_kinds(files).map_err(unlisted)?;
@@ -90,7 +73,6 @@ async fn prepare_with(
         discover::look_up(api, served, &wanted, &options.allowed_prefixes, &mut catalog)
             .await
             .map_err(|error| unreachable(&error))?;
-        known(&catalog);
         let desired = Desired::read(files, &catalog, options.filter.clone()).map_err(unlisted)?;
         // A kind that only a full parse finds (flow style, for instance) is looked up now.
         let unknown: BTreeSet<Gvk> = desired.unserved.keys().filter(|gvk| !catalog.knows(gvk)).cloned().collect();
@@ -99,23 +81,6 @@ async fn prepare_with(
         }
         wanted = unknown;
     }
-}
-
-/// First pages of kinds, on their way.
-type Ahead = BTreeMap<Gvk, FirstPage>;
-
-/// Asks for the first page of every kind: the server lists while the tree is read.
-fn first_pages(api: &Api, catalog: &Catalog, places: &Arc<Semaphore>) -> Ahead {
-    let ask = |info: &KindInfo| {
-        let (api, info, places) = (api.clone(), info.clone(), Arc::clone(places));
-        let gvk = info.gvk.clone();
-        let page = tokio::spawn(async move {
-            let _place = places.acquire_owned().await;
-            first_page(&api, &info, None).await
-        });
-        (gvk, page)
-    };
-    catalog.kinds().map(ask).collect()
 }
 
 /// Kinds to read for objects that Git lacks. A kind that Git has is read at Git's version, not at two.
@@ -133,18 +98,16 @@ async fn compare_all(
     catalog: &Catalog,
     kinds: BTreeSet<Gvk>,
     options: &CheckOptions,
-    mut ahead: Ahead,
-    places: &Arc<Semaphore>,
 ) -> BTreeMap<Gvk, Outcome> {
+    let places = Arc::new(Semaphore::new(api.limits().concurrency.max(1)));
     let mut tasks = JoinSet::new();
     for gvk in kinds {
         let Some(info) = catalog.get(&gvk).cloned() else { continue };
-        let (api, subject, places, settle) = (api.clone(), subject.clone(), Arc::clone(places), options.settle);
-        let first = ahead.remove(&gvk);
+        let (api, subject, places, settle) = (api.clone(), subject.clone(), Arc::clone(&places), options.settle);
         tasks.spawn(async move {
             let _place = places.acquire_owned().await;
             let scopes = scopes(&subject.desired, &info);
-            let outcome = match compare_kind(&api, &subject, &info, &scopes, settle, first).await {
+            let outcome = match compare_kind(&api, &subject, &info, &scopes, settle).await {
                 Ok(result) => Outcome::Read(result),
                 Err(gap) => Outcome::Unread(gap),
             };

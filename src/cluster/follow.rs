@@ -124,7 +124,7 @@ impl Watch<'_> {
     async fn begin_with_pages(&mut self) -> Result<(), Setback> {
         let place = self.shared.places.acquire().await;
         let api = self.shared.api.renewed();
-        let read = read_all(&api, &self.shared.subject, &self.follower.info, &[None], None).await;
+        let read = read_all(&api, &self.shared.subject, &self.follower.info, &[None]).await;
         let (run, version) = read.map_err(|error| Setback { error, after: None })?;
         self.begun(run.pause(), &version);
         drop(place);

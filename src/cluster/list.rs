@@ -24,11 +24,7 @@ pub struct Subject {
     pub files: Arc<dyn Files + Send + Sync>,
 }
 
-/// The first page of a collection, on its way.
-pub(super) type FirstPage = tokio::task::JoinHandle<Result<bytes::Bytes, ApiError>>;
-
-/// Reads and compares all objects of a kind, from the page that was asked for already if there is one; suspects a second
-/// time after `settle`.
+/// Reads and compares all objects of a kind; suspects a second time after `settle`.
 ///
 /// # Errors
 /// Why not all of them were read.
@@ -38,15 +34,14 @@ pub async fn compare_kind(
     info: &KindInfo,
     scopes: &[Option<String>],
     settle: Option<std::time::Duration>,
-    first: Option<FirstPage>,
 ) -> Result<KindResult, Gap> {
-    let (mut run, _) = read_all(api, subject, info, scopes, first).await.map_err(gap)?;
+    let (mut run, _) = read_all(api, subject, info, scopes).await.map_err(gap)?;
     if let Some(settle) = settle {
         let suspects = run.suspects();
         if !suspects.is_empty() {
             tokio::time::sleep(settle).await;
             if suspects.len() > MOST_GETS {
-                (run, _) = read_all(api, subject, info, scopes, None).await.map_err(gap)?;
+                (run, _) = read_all(api, subject, info, scopes).await.map_err(gap)?;
             } else {
                 read_again(api, info, &mut run, &suspects).await.map_err(gap)?;
             }
@@ -80,14 +75,13 @@ pub(super) async fn read_all<'d>(
     subject: &'d Subject,
     info: &'d KindInfo,
     scopes: &[Option<String>],
-    mut first: Option<FirstPage>,
 ) -> Result<(KindRun<'d>, String), ApiError> {
     let mut restarts = 0;
     'again: loop {
         let mut run = KindRun::new(&subject.desired, subject.files.as_ref(), info);
         let mut version = String::new();
         for scope in scopes {
-            match read_scope(api, info, scope.as_deref(), &mut run, first.take()).await {
+            match read_scope(api, info, scope.as_deref(), &mut run).await {
                 Ok(of_list) => version = of_list,
                 // What was read so far belongs to another moment than the rest: begin afresh.
                 Err(ApiError::Gone) if restarts < RESTARTS => {
@@ -101,34 +95,14 @@ pub(super) async fn read_all<'d>(
     }
 }
 
-/// The first page of a collection.
-///
-/// # Errors
-/// Why it was not read.
-pub(super) async fn first_page(api: &Api, info: &KindInfo, namespace: Option<&str>) -> Result<bytes::Bytes, ApiError> {
-    api.get(Verb::List, &base(api, info, namespace)).await
-}
-
-fn base(api: &Api, info: &KindInfo, namespace: Option<&str>) -> String {
-    format!("{}?limit={}", collection_path(info, namespace), api.limits().page_size)
-}
-
-async fn arrived(page: FirstPage) -> Result<bytes::Bytes, ApiError> {
-    page.await.map_err(|error| ApiError::Unavailable(error.to_string()))?
-}
-
 async fn read_scope(
     api: &Api,
     info: &KindInfo,
     namespace: Option<&str>,
     run: &mut KindRun<'_>,
-    first: Option<FirstPage>,
 ) -> Result<String, ApiError> {
-    let base = base(api, info, namespace);
-    let mut body = match first {
-        Some(page) => arrived(page).await?,
-        None => api.get(Verb::List, &base).await?,
-    };
+    let base = format!("{}?limit={}", collection_path(info, namespace), api.limits().page_size);
+    let mut body = api.get(Verb::List, &base).await?;
     loop {
         // The continuation stands before the objects: the next page is asked for while this one is compared.
         let next = continuation(&body).map(|token| {
@@ -137,7 +111,7 @@ async fn read_scope(
         });
         let end = run.page(&body).map_err(|error| ApiError::Unavailable(format!("a page that is no list: {error}")))?;
         body = match (next, end.next) {
-            (Some(next), Some(_)) => arrived(next).await?,
+            (Some(next), Some(_)) => next.await.map_err(|error| ApiError::Unavailable(error.to_string()))??,
             (None, Some(token)) => api.get(Verb::List, &format!("{base}&continue={}", percent_encode(&token))).await?,
             (_, None) => return Ok(end.resource_version),
         };
