@@ -72,8 +72,8 @@ pub fn outsiders() -> &'static [Outsider] {
 
 /// Whether a duty is one of this namespace alone. In all others, accounts of one name have the same duties.
 pub fn is_particular(namespace: &str) -> bool {
-    let of_account = |duty: &Duty| duty.account.split_once('/').map(|(own, _)| own == namespace);
-    TABLE.duties.iter().any(|duty| duty.r#in == namespace || of_account(duty) == Some(true))
+    let is_home = |duty: &Duty| duty.account.split_once('/').is_some_and(|(home, _)| home == namespace);
+    TABLE.duties.iter().any(|duty| duty.r#in == namespace || is_home(duty))
 }
 
 /// Why an account has rights beside the inventory's, if it has any by its duties.

@@ -110,9 +110,6 @@ struct Innocent<'g>(RwLock<HashMap<&'g str, HashSet<&'g Rule>>>);
 
 impl<'g> Innocent<'g> {
     fn or_judge(&self, grant: &'g Grant, expected: &Expected) -> Vec<Fault<'g>> {
-        if reads_by_name(&grant.rule) && grant.scope.is_some() {
-            return grant.rule.names.iter().filter_map(|name| of_name(grant, expected, name)).collect();
-        }
         let Some(account) = at_home(grant, expected) else { return judge_one(grant, expected) };
         let is_known = |known: &HashMap<&str, HashSet<&Rule>>| {
             known.get(account).is_some_and(|rules| rules.contains(grant.rule.as_ref()))
@@ -130,14 +127,18 @@ impl<'g> Innocent<'g> {
     }
 }
 
-/// The name of an account that is granted something in its own namespace, which is one of many of its sort.
+/// The name of an account that is granted something in its own namespace, which is one of many of its sort. Named Secrets
+/// are another matter: they are the inventory's, namespace by namespace.
 fn at_home<'g>(grant: &'g Grant, expected: &Expected) -> Option<&'g str> {
     let super::Subject::Account { namespace, name } = &grant.subject else { return None };
     let is_own = grant.scope.as_ref() == Some(namespace) && expected.is_managed(namespace);
-    (is_own && !duties::is_particular(namespace)).then_some(name)
+    (is_own && !duties::is_particular(namespace) && !reads_by_name(&grant.rule)).then_some(name)
 }
 
 fn judge_one<'g>(grant: &'g Grant, expected: &Expected) -> Vec<Fault<'g>> {
+    if reads_by_name(&grant.rule) && grant.scope.is_some() {
+        return grant.rule.names.iter().filter_map(|name| of_name(grant, expected, name)).collect();
+    }
     let (subject, scope) = (&grant.subject, grant.scope.as_deref());
     let mut kinds: BTreeSet<(FaultKind, String, Option<&'static str>)> = BTreeSet::new();
     let names: Vec<Option<&str>> = match grant.rule.names.as_slice() {

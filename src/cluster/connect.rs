@@ -28,35 +28,21 @@ pub enum Target {
 /// Where the kubelet mounts the ServiceAccount of a pod.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Connects. Nothing is sent yet.
+/// Connects. Nothing is sent yet. Tokens, certificates and addresses are read anew.
 ///
 /// # Errors
 /// A configuration that cannot be read or used.
 pub async fn connect(target: &Target, limits: Limits) -> Result<Api> {
     let mut config = config(target).await?;
-    config.read_timeout = Some(limits.request_timeout);
-    config.reset_reader_on_write = true;
-    let address = config.cluster_url.to_string();
-    Ok(Api::new(client(config, limits)?, limits).at(address.trim_end_matches('/')))
-}
-
-/// Connects for watches, whose answers may say nothing for long. Tokens, certificates and addresses are read anew.
-///
-/// # Errors
-/// A configuration that cannot be read or used.
-pub async fn connect_to_watch(target: &Target, limits: Limits) -> Result<Api> {
-    let mut config = config(target).await?;
-    config.read_timeout = None; // each request has its own limit, and each watch
-    let address = config.cluster_url.to_string();
-    Ok(Api::new(client(config, limits)?, limits).at(address.trim_end_matches('/')))
-}
-
-fn client(mut config: kube::Config, limits: Limits) -> Result<kube::Client> {
-    config.default_retry = false; // [`Api`] retries by itself, within the run's time
-    config.connect_timeout = Some(limits.request_timeout);
+    // [`Api`] retries by itself, within the run's time, and has a limit for each request and each watch: of two clocks for
+    // one wait, now this and now that would say what happened.
+    config.default_retry = false;
+    (config.connect_timeout, config.read_timeout, config.write_timeout) = (None, None, None);
     choose_tls();
-    kube::Client::try_from(config)
-        .map_err(|error| Error::environment("cannot use the configuration of the cluster").cause(error))
+    let address = config.cluster_url.to_string();
+    let client = kube::Client::try_from(config)
+        .map_err(|error| Error::environment("cannot use the configuration of the cluster").cause(error))?;
+    Ok(Api::new(client, limits).at(address.trim_end_matches('/')))
 }
 
 async fn config(target: &Target) -> Result<kube::Config> {

@@ -10,16 +10,13 @@ use crate::config::compatibility::Status;
 use crate::config::tenant::Tenant;
 use crate::config::types::Version;
 use crate::error::{Error, Result, exit};
-use crate::finding::{Finding, exit_code};
 use crate::plan::{self, Decision, Journal};
-use crate::report::Report;
-use crate::source::Source;
 
 /// The tenants as a table.
 pub fn list(screen: &Screen) -> Result<u8> {
     let mut timings = Timings::default();
     let loaded = fleet::load(&screen.global().fleet, &mut timings)?;
-    let Some(fleet) = &loaded.fleet else { return refuse(screen, loaded.findings, &loaded.source) };
+    let Some(fleet) = &loaded.fleet else { return screen.refuse("inspect", loaded.findings, &loaded.source) };
     let (plan, findings) = plan::plan(fleet, &loaded.source);
     let mut rows = Vec::new();
     for (slug, tenant) in &fleet.tenants {
@@ -46,13 +43,13 @@ pub fn list(screen: &Screen) -> Result<u8> {
         ))?;
     }
     screen.timings(&timings);
-    if plan.is_none() { refuse(screen, findings, &loaded.source) } else { Ok(exit::OK) }
+    if plan.is_none() { screen.refuse("inspect", findings, &loaded.source) } else { Ok(exit::OK) }
 }
 
 /// One tenant's values.
 pub fn show(screen: &Screen, args: &ShowArgs) -> Result<u8> {
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;
-    let Some(fleet) = &loaded.fleet else { return refuse(screen, loaded.findings, &loaded.source) };
+    let Some(fleet) = &loaded.fleet else { return screen.refuse("inspect", loaded.findings, &loaded.source) };
     let Some(tenant) = fleet.tenants.get(&args.slug) else {
         let known: Vec<String> = fleet.tenants.keys().cloned().collect();
         let error = Error::user(format!("there is no tenant {}", args.slug));
@@ -64,7 +61,7 @@ pub fn show(screen: &Screen, args: &ShowArgs) -> Result<u8> {
     let name = tenant.tenant.cluster.as_str();
     let Some(cluster) = fleet.install.clusters.iter().find(|cluster| cluster.name.as_str() == name) else {
         let (_, findings) = plan::plan(fleet, &loaded.source);
-        return refuse(screen, findings, &loaded.source);
+        return screen.refuse("inspect", findings, &loaded.source);
     };
     let system = cluster.system_version.as_ref().unwrap_or(&fleet.install.charts.system_version);
     let mut journal = Journal::default();
@@ -81,7 +78,7 @@ pub fn show(screen: &Screen, args: &ShowArgs) -> Result<u8> {
     } else {
         screen.print(&lines(&decisions, args.origin))?;
     }
-    if findings.is_empty() { Ok(exit::OK) } else { refuse(screen, findings, &loaded.source) }
+    if findings.is_empty() { Ok(exit::OK) } else { screen.refuse("inspect", findings, &loaded.source) }
 }
 
 /// What the tenant's file says outright.
@@ -121,7 +118,7 @@ pub fn compat(screen: &Screen, args: &CompatArgs) -> Result<u8> {
     };
     let (system, tenant) = (version(&args.system)?, version(&args.tenant)?);
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;
-    let Some(fleet) = &loaded.fleet else { return refuse(screen, loaded.findings, &loaded.source) };
+    let Some(fleet) = &loaded.fleet else { return screen.refuse("inspect", loaded.findings, &loaded.source) };
     let entry = fleet.compatibility.find(&system, &tenant);
     let word = entry.map_or("unknown", |entry| entry.status.as_str());
     let notes = entry.and_then(|entry| entry.notes.clone());
@@ -136,14 +133,6 @@ pub fn compat(screen: &Screen, args: &CompatArgs) -> Result<u8> {
         Some(Status::Supported | Status::Deprecated) => exit::OK,
         Some(Status::Blocked) | None => exit::GUARD,
     })
-}
-
-/// Reports findings and ends with the code that they ask for.
-fn refuse(screen: &Screen, mut findings: Vec<Finding>, source: &Source) -> Result<u8> {
-    findings.sort();
-    let code = exit_code(&findings);
-    screen.report(&Report { command: "inspect", verdicts: Vec::new(), findings }, source)?;
-    Ok(code)
 }
 
 /// Columns, aligned.

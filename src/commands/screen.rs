@@ -6,6 +6,7 @@ use clap::ValueEnum as _;
 
 use crate::cli::{Colour, Format, Global, OutputSpec};
 use crate::error::{Error, Result};
+use crate::finding::{Finding, exit_code};
 use crate::report::{self, Detail, Report, Style};
 use crate::secrets::leak;
 use crate::source::Source;
@@ -81,6 +82,17 @@ impl Screen {
         let text = report::text(report, source, style, self.detail());
         // Its secrets are covered by the report itself, colours and all.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Tells what stands in a command's way; gives the exit code that it asks for.
+    ///
+    /// # Errors
+    /// A file of a report cannot be written.
+    pub fn refuse(&self, command: &'static str, mut findings: Vec<Finding>, source: &Source) -> Result<u8> {
+        findings.sort();
+        let code = exit_code(&findings);
+        self.report(&Report { command, verdicts: Vec::new(), findings }, source)?;
+        Ok(code)
     }
 
     /// Writes a report in every format that was asked for, as text to standard output if none was. Text and JSON are the

@@ -10,10 +10,8 @@ use super::timings::Timings;
 use crate::cli::{Format, SecretsArgs, SecretsCommand};
 use crate::config::tenant::WazuhMode;
 use crate::error::{Error, Result, exit};
-use crate::finding::exit_code;
 use crate::plan::{Plan, TenantPlan};
 use crate::render::{Owner, remote, secret_store};
-use crate::report::Report;
 use crate::secrets::due::{self, Due};
 use crate::secrets::inventory::{Key, Origin};
 use crate::secrets::rows::{self, Entry};
@@ -23,10 +21,7 @@ pub fn run(screen: &Screen, args: &SecretsArgs) -> Result<u8> {
     let loaded = fleet::load(&screen.global().fleet, &mut Timings::default())?;
     let mut findings = loaded.findings.clone();
     let Some(plan) = fleet::plan(&loaded, &mut findings) else {
-        findings.sort();
-        let code = exit_code(&findings);
-        screen.report(&Report { command: "secrets", verdicts: Vec::new(), findings }, &loaded.source)?;
-        return Ok(code);
+        return screen.refuse("secrets", findings, &loaded.source);
     };
     match &args.command {
         None => inventory(screen, &plan),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::naming::Naming;
 use crate::drift::node::Node;
-use crate::render::{FileContent, RenderedUnit};
+use crate::render::RenderedUnit;
 
 /// Policies of a unit that hold back every pod of their namespace.
 #[derive(Debug, Default)]
@@ -24,9 +24,8 @@ const DIRECTIONS: [&str; 2] = ["Ingress", "Egress"];
 impl Fences {
     /// Those of a unit, without its own names.
     pub(super) fn of(unit: &RenderedUnit, naming: &Naming) -> Self {
-        let is_policy = |content: &&FileContent| content.identities().iter().any(|id| id.kind == "NetworkPolicy");
-        let objects = unit.files.values().filter(is_policy).flat_map(FileContent::objects);
-        let fences = objects.filter(|object| object["kind"] == "NetworkPolicy").filter_map(|object| {
+        let policies = unit.files.values().flat_map(|content| content.objects_that(|id| id.kind == "NetworkPolicy"));
+        let fences = policies.filter_map(|(_, object)| {
             let selector = object["spec"]["podSelector"].as_object()?;
             let is_empty = |part: &Value| {
                 part.as_object().is_some_and(Map::is_empty) || part.as_array().is_some_and(Vec::is_empty)
@@ -75,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::manifest::Digest;
+    use crate::render::FileContent;
 
     fn fences(spec: Value) -> Fences {
         let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",

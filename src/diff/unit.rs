@@ -18,7 +18,7 @@ use crate::drift::kind::{Gvk, Known};
 use crate::drift::mask;
 use crate::drift::node::Node;
 use crate::manifest::{Digest, IdRef, ObjectId};
-use crate::render::{FileContent, RenderedUnit};
+use crate::render::RenderedUnit;
 
 /// Length from which a shown value may have been shortened, in bytes.
 const LONG: usize = 240;
@@ -70,10 +70,7 @@ type Objects<'v> = BTreeMap<ObjectId, Object<'v>>;
 /// Compares two renders of a unit. Files that are the same are not looked into.
 pub fn compare(before: (&RenderedUnit, &Naming), after: (&RenderedUnit, &Naming), kinds: &Kinds) -> Comparison {
     let renamed = before.1 != after.1;
-    let differs = |name: &str| match (before.0.files.get(name), after.0.files.get(name)) {
-        (Some(one), Some(other)) => renamed || !one.same_as(other),
-        _ => true,
-    };
+    let differs = |name: &str| renamed || before.0.differs_in(after.0, name);
     let values = |unit: &RenderedUnit| -> Vec<Value> {
         let files = unit.files.iter().filter(|(name, _)| differs(name));
         files.flat_map(|(_, content)| content.objects()).collect()
@@ -286,9 +283,8 @@ pub fn joined(gone: &[Lone<'_>], come: &[Lone<'_>]) -> Vec<(usize, usize, Moved)
 
 /// The id of the tenant whose unit it is, as its namespace's label says.
 pub fn tenant_id(unit: &RenderedUnit) -> Option<String> {
-    let namespaces = unit.files.values().filter(|content| content.identities().iter().any(|id| id.kind == "Namespace"));
-    let mut objects = namespaces.flat_map(FileContent::objects).filter(|object| object["kind"] == "Namespace");
-    objects.find_map(|object| object["metadata"]["labels"]["tenant-id"].as_str().map(str::to_owned))
+    let mut namespaces = unit.files.values().flat_map(|content| content.objects_that(|id| id.kind == "Namespace"));
+    namespaces.find_map(|(_, object)| object["metadata"]["labels"]["tenant-id"].as_str().map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -297,6 +293,7 @@ mod tests {
 
     use super::super::change::Area;
     use super::*;
+    use crate::render::FileContent;
 
     fn unit(slug: &str, objects: Vec<Value>) -> (RenderedUnit, Naming) {
         let unit = RenderedUnit {

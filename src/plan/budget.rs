@@ -103,19 +103,14 @@ pub struct Leave {
 
 /// Reads the trailers in the message of a commit, or in lines of a list.
 pub fn leaves(message: &str, commit: &str) -> Vec<Leave> {
-    let plain =
-        |line: &'_ str| line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '*' | '`')).to_owned();
-    let lines = message.lines().map(plain);
-    let lines: Vec<String> =
-        lines.filter_map(|line| Some(line.strip_prefix(TRAILER)?.strip_prefix(':')?.to_owned())).collect();
-    let lines = lines.iter().map(String::as_str);
-    let parts = lines.flat_map(|line| line.split(','));
-    parts
-        .filter_map(|part| {
-            let (what, count) = part.trim().split_once('=')?;
-            Some(Leave { what: what.trim().to_owned(), count: count.trim().parse().ok()?, commit: commit.to_owned() })
-        })
-        .collect()
+    let is_list_mark = |c: char| c.is_whitespace() || matches!(c, '-' | '*' | '`');
+    let lines = message.lines().map(|line| line.trim_matches(is_list_mark));
+    let trailers = lines.filter_map(|line| line.strip_prefix(TRAILER)?.strip_prefix(':'));
+    let leave = |part: &str| {
+        let (what, count) = part.split_once('=')?;
+        Some(Leave { what: what.trim().to_owned(), count: count.trim().parse().ok()?, commit: commit.to_owned() })
+    };
+    trailers.flat_map(|list| list.split(',')).filter_map(leave).collect()
 }
 
 /// What a count exceeds.

@@ -155,6 +155,14 @@ impl RenderedUnit {
         leak::in_values(held.into_iter().map(AsRef::as_ref).chain(objects))
     }
 
+    /// Whether a file is not the same in another render of it; one that only one of them has is not.
+    pub fn differs_in(&self, other: &Self, file: &str) -> bool {
+        match (self.files.get(file), other.files.get(file)) {
+            (Some(one), Some(other)) => !one.same_as(other),
+            _ => true,
+        }
+    }
+
     /// Name of its cluster. Units of different clusters never meet.
     pub fn cluster(&self) -> &str {
         cluster_of(&self.path)

@@ -41,10 +41,8 @@ struct Known {
     labels: Value,
     /// Whether values stand in its labels.
     open_labels: bool,
-    /// Where the values are that it reads.
-    holes: Vec<Place>,
-    /// The numbers of those values.
-    numbers: Vec<usize>,
+    /// Where the values are that it reads, and their numbers.
+    holes: Vec<(Place, usize)>,
     /// Whether every object of the shape has the same verdict.
     fixed: bool,
     /// What it said, by what it reads.
@@ -143,11 +141,9 @@ impl<'a> Guard<'a> {
                 let mut holes = Vec::new();
                 find_holes(&read, &mut Place::default(), &mut holes);
                 let open_labels = has_hole(&labels);
-                let number = |place: &Place| place.of(&read).and_then(Value::as_str).and_then(hole);
-                let numbers = holes.iter().filter_map(number).collect();
                 let fixed = holes.is_empty() && !asked.reads_around() && !open_labels;
                 let (resource, said, held) = (resource.clone(), Mutex::default(), Mutex::default());
-                Known { policy, resource, read, labels, open_labels, holes, numbers, fixed, said, held }
+                Known { policy, resource, read, labels, open_labels, holes, fixed, said, held }
             })
         };
         self.asked.iter().enumerate().filter_map(of).collect()
@@ -155,18 +151,18 @@ impl<'a> Guard<'a> {
 
     /// The place of the value without which the object would pass; the object as a whole if no single one decides.
     fn guilty(&self, known: &Known, id: IdRef<'_>, cluster: &str, values: &[Held]) -> Place {
-        if let [only] = known.holes.as_slice() {
+        if let [(only, _)] = known.holes.as_slice() {
             return only.clone();
         }
-        let without = |place: &&Place| {
-            let Some(number) = place.of(&known.read).and_then(Value::as_str).and_then(hole) else { return false };
+        let passes_without = |number: usize| {
             let mut values = values.to_vec();
             if let Some(value) = values.get_mut(number) {
                 *value = Held::new(Value::String(String::new()));
             }
             self.ask(known, id, cluster, &values) == Asked::Yes(Verdict::Allowed)
         };
-        known.holes.iter().find(without).cloned().unwrap_or_default()
+        let decides = known.holes.iter().find(|(_, number)| passes_without(*number));
+        decides.map(|(place, _)| place.clone()).unwrap_or_default()
     }
 
     /// What a policy says of an object whose values are held as long as the units are.
@@ -175,8 +171,8 @@ impl<'a> Guard<'a> {
             if policy.reads_around() || known.holes.is_empty() {
                 return self.say(known, policy, subject, cluster, values);
             }
-            let held = |number: &usize| values.get(*number).map_or(0, |held| Held::as_ptr(held) as usize);
-            let key: Vec<usize> = known.numbers.iter().map(held).collect();
+            let held = |(_, number): &(Place, usize)| values.get(*number).map_or(0, |held| Held::as_ptr(held) as usize);
+            let key: Vec<usize> = known.holes.iter().map(held).collect();
             remembered(&known.held, key, || self.say(known, policy, subject, cluster, values))
         })
     }
@@ -254,9 +250,10 @@ fn has_hole(value: &Value) -> bool {
     !holes.is_empty()
 }
 
-fn find_holes(value: &Value, place: &mut Place, holes: &mut Vec<Place>) {
+/// The places of values in a part of a manifest, with their numbers.
+fn find_holes(value: &Value, place: &mut Place, holes: &mut Vec<(Place, usize)>) {
     match value {
-        Value::String(text) if hole(text).is_some() => holes.push(place.clone()),
+        Value::String(text) => holes.extend(hole(text).map(|number| (place.clone(), number))),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 place.push(Step::Item(index));

@@ -16,11 +16,9 @@ use crate::blame::departure;
 use crate::check;
 use crate::cli::{AccessArgs, Format};
 use crate::error::{Error, Result, exit};
-use crate::finding::exit_code;
 use crate::network::Source;
 use crate::plan::{ClusterPlan, Plan};
 use crate::render::RenderedUnit;
-use crate::report::Report;
 use crate::secrets::rows::{self, Entry};
 
 /// Runs the command.
@@ -31,10 +29,7 @@ pub fn run(screen: &Screen, args: &AccessArgs) -> Result<u8> {
     let needs = check::network::needs;
     let units = plan.as_ref().and_then(|plan| fleet::parts(&loaded, plan, needs, &mut findings));
     let (Some(plan), Some(units)) = (&plan, units) else {
-        findings.sort();
-        let code = exit_code(&findings);
-        screen.report(&Report { command: "access", verdicts: Vec::new(), findings }, &loaded.source)?;
-        return Ok(code);
+        return screen.refuse("access", findings, &loaded.source);
     };
     let known: Vec<&str> = plan.clusters.iter().map(|cluster| cluster.cluster.name.as_str()).collect();
     if let Some(wanted) = args.cluster.as_deref().filter(|wanted| !known.contains(wanted)) {

@@ -200,10 +200,7 @@ fn network(
     };
     if let (Some(one), Some(other)) = (before, after) {
         // Most changes are in files of which the network hears nothing, or the same.
-        let differs = |name: &str| match (one.files.get(name), other.files.get(name)) {
-            (Some(one), Some(other)) => !one.same_as(other),
-            _ => true,
-        };
+        let differs = |name: &str| one.differs_in(other, name);
         if text(before, &differs) == text(after, &differs) {
             return;
         }

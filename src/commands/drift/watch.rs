@@ -44,7 +44,7 @@ pub fn run(screen: &Screen, args: &DriftArgs) -> Result<u8> {
 
 async fn go(args: &DriftArgs, upstream: Arc<Followed>) -> Result<()> {
     let (limits, target) = (limits(args), target(args)?);
-    let api = connect::connect_to_watch(&target, limits).await?;
+    let api = connect::connect(&target, limits).await?;
     let address = args.watch.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Error::environment(format!("cannot listen on {address}")).cause(error).hint("name another with --listen")
@@ -106,7 +106,7 @@ async fn told_to_end(checking: tokio::task::JoinHandle<()>) -> Result<()> {
 async fn keep_credentials(api: Api, target: Target, limits: Limits, renew: Arc<Notify>) {
     loop {
         renew.notified().await;
-        match connect::connect_to_watch(&target, limits).await {
+        match connect::connect(&target, limits).await {
             Ok(fresh) => {
                 tracing::debug!("credentials were read again");
                 api.replace_client(fresh.client());

@@ -67,8 +67,7 @@ pub fn deliver(
 }
 
 fn refuse(screen: &Screen, findings: Vec<Finding>, base: &Base) -> Result<u8> {
-    let code = exit_code(&findings);
-    screen.report(&Report { command: "edit", verdicts: Vec::new(), findings }, &base.loaded.source)?;
+    let code = screen.refuse("edit", findings, &base.loaded.source)?;
     screen.complain("nothing was written");
     Ok(code)
 }

@@ -14,9 +14,7 @@ use crate::commands::fleet;
 use crate::commands::screen::Screen;
 use crate::commands::timings::Timings;
 use crate::error::{Error, Result, exit};
-use crate::finding::exit_code;
 use crate::network::{self, Claims, FileLines, LabelFilter, Model, Profile, Settings, Source};
-use crate::report::Report;
 
 /// Largest file of manifests that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -236,10 +234,7 @@ pub fn each_cluster(screen: &Screen, input: &NetworkInput, visit: impl FnMut(&Sc
     let plan = fleet::plan(&loaded, &mut findings);
     let units = plan.as_ref().and_then(|plan| fleet::parts(&loaded, plan, check::network::needs, &mut findings));
     let (Some(plan), Some(units)) = (&plan, units) else {
-        findings.sort();
-        let code = exit_code(&findings);
-        screen.report(&Report { command: "network", verdicts: Vec::new(), findings }, &loaded.source)?;
-        return Err(match code {
+        return Err(match screen.refuse("network", findings, &loaded.source)? {
             exit::GUARD => Error::guard("the fleet was refused"),
             _ => Error::user("the fleet is invalid: nothing is known of its network"),
         });
@@ -282,9 +277,8 @@ pub fn claims(screen: &Screen, path: &Path) -> Result<Claims> {
     let name = path.display().to_string();
     crate::config::claims_of(&name, &text).map_err(|findings| {
         let source = crate::source::Source::from_texts([(name.clone(), text.clone())]);
-        let report = Report { command: "network", verdicts: Vec::new(), findings };
-        match screen.report(&report, &source) {
-            Ok(()) => Error::user(format!("{name} is invalid")),
+        match screen.refuse("network", findings, &source) {
+            Ok(_) => Error::user(format!("{name} is invalid")),
             Err(error) => error,
         }
     })
