@@ -4,8 +4,8 @@
 //! Everything in it follows from the texts whose digests are its keys: a memo saves time and never decides. One that is
 //! damaged, or of another build, is empty. Layout: magic, digest of the build, four lists each behind its length,
 //! SHA-256 of all before it. The lists: clusters (digest of the name, digest of the state that was proved, length of a text,
-//! the warnings about it as JSON), units (digest of the path, digest of the inputs, digest of what of it matters to the
-//! network), places (digest of a tenant's slug and of a pointer into its file, digest of the text, line, column,
+//! the warnings about it as JSON), facts (digest of what is known and of what,
+//! digest of what it follows from, the digest that follows), places (digest of a tenant's slug and of a pointer into its file, digest of the text, line, column,
 //! length), tenant files (digest of the text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
 //! under it, length of the JSON text, the file's value as JSON). Integers are little-endian, of 32 bits.
 
@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::manifest::{ByHash, Digest};
 use crate::yaml::Span;
 
-const MAGIC: &[u8; 8] = b"tnmemo04";
+const MAGIC: &[u8; 8] = b"tnmemo05";
 const DIGEST: usize = 32;
 
 /// Digests of the rest of the fleet and of the inputs that follow.
@@ -28,9 +28,26 @@ pub struct Memo {
     bytes: Vec<u8>,
     known: ByDigest<(Range<usize>, Inputs)>,
     proved: ByDigest<(Digest, Range<usize>)>,
-    footprints: ByDigest<(Digest, Digest)>,
+    facts: ByDigest<(Digest, Digest)>,
     places: ByDigest<(Digest, Span)>,
     learnt: Mutex<Learnt>,
+}
+
+/// What may be known of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// Inputs of a unit of a whole cluster; follow from all its tenants and the rest of the fleet.
+    Inputs,
+    /// What of it matters to the network; follows from its inputs.
+    Footprint,
+    /// What is shared, beside which its references were found good; noted by its inputs.
+    References,
+}
+
+impl Fact {
+    fn of(self, path: &str) -> Digest {
+        Digest::of_parts([[self as u8].as_slice(), path.as_bytes()])
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +55,7 @@ struct Learnt {
     values: HashMap<Digest, String>,
     inputs: HashMap<Digest, Inputs>,
     proved: ByDigest<(Digest, String)>,
-    footprints: ByDigest<(Digest, Digest)>,
+    facts: ByDigest<(Digest, Digest)>,
     places: ByDigest<(Digest, Span)>,
 }
 
@@ -63,10 +80,10 @@ impl Memo {
         (of == rest).then_some(*inputs)
     }
 
-    /// Digest of what of a unit matters to the network, if it was computed before from the same inputs.
-    pub fn footprint(&self, path: &str, inputs: &Digest) -> Option<Digest> {
-        let (of, footprint) = self.footprints.get(&Digest::of(path.as_bytes()))?;
-        (of == inputs).then_some(*footprint)
+    /// A digest that was found before: `what` of the unit at a path, if it followed from the same.
+    pub fn fact(&self, what: Fact, path: &str, from: &Digest) -> Option<Digest> {
+        let (of, fact) = self.facts.get(&what.of(path))?;
+        (of == from).then_some(*fact)
     }
 
     /// Digest of the state of a cluster's network that was last proved, and the warnings about it.
@@ -101,9 +118,9 @@ impl Memo {
         self.learnt().inputs.insert(text, (rest, inputs));
     }
 
-    /// Notes what of a unit matters to the network.
-    pub fn learn_footprint(&self, path: &str, inputs: Digest, footprint: Digest) {
-        self.learnt().footprints.insert(Digest::of(path.as_bytes()), (inputs, footprint));
+    /// Notes `what` of the unit at a path, and what it follows from.
+    pub fn learn_fact(&self, what: Fact, path: &str, from: Digest, fact: Digest) {
+        self.learnt().facts.insert(what.of(path), (from, fact));
     }
 
     /// Notes that every claim holds in this state of a cluster's network, and the warnings about it.
@@ -116,7 +133,7 @@ impl Memo {
     pub fn encode<'a>(&self, texts: impl IntoIterator<Item = &'a Digest>, build: &Digest) -> Option<Vec<u8>> {
         let learnt = self.learnt();
         let has_news = !learnt.values.is_empty() || !learnt.inputs.is_empty();
-        if !has_news && learnt.footprints.is_empty() && learnt.proved.is_empty() && learnt.places.is_empty() {
+        if !has_news && learnt.facts.is_empty() && learnt.proved.is_empty() && learnt.places.is_empty() {
             return None;
         }
         let mut bytes = Vec::with_capacity(self.bytes.len() + (1 << 16));
@@ -129,9 +146,9 @@ impl Memo {
             digests(bytes, [cluster, state]);
             text(bytes, warnings);
         });
-        let kept = self.footprints.iter().filter(|(path, _)| !learnt.footprints.contains_key(*path));
-        list(&mut bytes, kept.chain(&learnt.footprints), |bytes, (path, (inputs, footprint))| {
-            digests(bytes, [path, inputs, footprint]);
+        let kept = self.facts.iter().filter(|(what, _)| !learnt.facts.contains_key(*what));
+        list(&mut bytes, kept.chain(&learnt.facts), |bytes, (what, (from, fact))| {
+            digests(bytes, [what, from, fact]);
         });
         let kept = self.places.iter().filter(|(field, _)| !learnt.places.contains_key(*field));
         list(&mut bytes, kept.chain(&learnt.places), |bytes, (field, (text, span))| {
@@ -204,7 +221,7 @@ fn read(bytes: &[u8], build: &Digest) -> Option<Memo> {
         memo.proved.insert(cursor.digest()?, (cursor.digest()?, cursor.text()?));
     }
     for _ in 0..cursor.number()? {
-        memo.footprints.insert(cursor.digest()?, (cursor.digest()?, cursor.digest()?));
+        memo.facts.insert(cursor.digest()?, (cursor.digest()?, cursor.digest()?));
     }
     for _ in 0..cursor.number()? {
         let (field, text) = (cursor.digest()?, cursor.digest()?);
@@ -263,7 +280,7 @@ mod tests {
         memo.learn_value(digest("a"), "{\"a\":1}".into());
         memo.learn_value(digest("gone"), "{}".into());
         memo.learn_inputs(digest("a"), digest("rest"), digest("inputs"));
-        memo.learn_footprint("unit", digest("inputs"), digest("footprint"));
+        memo.learn_fact(Fact::Footprint, "unit", digest("inputs"), digest("footprint"));
         memo.learn_proved("cluster", digest("state"), "[1]".into());
         memo.learn_place("a", "/x", digest("a"), PLACE);
         (memo.encode([&digest("a"), &digest("never seen")], &build).unwrap(), build)
@@ -276,8 +293,9 @@ mod tests {
         assert_eq!(memo.value(&digest("a")), Some("{\"a\":1}"));
         assert_eq!(memo.inputs(&digest("a"), &digest("rest")), Some(digest("inputs")));
         assert_eq!(memo.inputs(&digest("a"), &digest("another rest")), None, "inputs follow from all of the fleet");
-        assert_eq!(memo.footprint("unit", &digest("inputs")), Some(digest("footprint")));
-        assert_eq!(memo.footprint("unit", &digest("other inputs")), None, "footprints follow from the inputs");
+        assert_eq!(memo.fact(Fact::Footprint, "unit", &digest("inputs")), Some(digest("footprint")));
+        assert_eq!(memo.fact(Fact::Footprint, "unit", &digest("other inputs")), None, "facts follow from the inputs");
+        assert_eq!(memo.fact(Fact::Inputs, "unit", &digest("inputs")), None, "another fact");
         assert_eq!(memo.proved("cluster"), Some((digest("state"), "[1]")));
         assert_eq!(memo.proved("another"), None);
         assert_eq!(memo.place("a", "/x", &digest("a")), Some(PLACE));
@@ -293,14 +311,14 @@ mod tests {
         let memo = Memo::decode(bytes, &build);
         memo.learn_value(digest("b"), "{\"b\":2}".into());
         memo.learn_proved("another", digest("state"), "[2]".into());
-        memo.learn_footprint("unit", digest("new inputs"), digest("new footprint"));
+        memo.learn_fact(Fact::Footprint, "unit", digest("new inputs"), digest("new footprint"));
         let memo = Memo::decode(memo.encode([&digest("a"), &digest("b")], &build).unwrap(), &build);
         assert_eq!(memo.value(&digest("b")), Some("{\"b\":2}"));
         assert_eq!(memo.inputs(&digest("b"), &digest("rest")), None);
         assert_eq!(memo.proved("cluster"), Some((digest("state"), "[1]")));
         assert_eq!(memo.proved("another"), Some((digest("state"), "[2]")));
-        assert_eq!(memo.footprint("unit", &digest("inputs")), None);
-        assert_eq!(memo.footprint("unit", &digest("new inputs")), Some(digest("new footprint")));
+        assert_eq!(memo.fact(Fact::Footprint, "unit", &digest("inputs")), None);
+        assert_eq!(memo.fact(Fact::Footprint, "unit", &digest("new inputs")), Some(digest("new footprint")));
         assert_eq!(memo.inputs(&digest("a"), &digest("rest")), Some(digest("inputs")));
     }
 

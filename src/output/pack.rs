@@ -49,7 +49,7 @@ struct Object {
     size: usize,
     /// Place of the delta's base in the same list.
     base: Option<usize>,
-    compressed: Vec<u8>,
+    compressed: Box<[u8]>,
 }
 
 /// Compresses objects into a pack; keeps its state, since making it anew would cost more than most objects.
@@ -57,6 +57,8 @@ struct Object {
 pub(super) struct Packer {
     pack: Pack,
     deflate: Compress,
+    /// Room for one stream; what is kept is cut to its size.
+    room: Vec<u8>,
     bases: BTreeMap<Vec<u8>, Vec<(usize, Base)>>,
 }
 
@@ -69,7 +71,7 @@ impl Default for Packer {
 impl Packer {
     /// Adds to what is packed already.
     pub(super) fn continuing(pack: Pack) -> Self {
-        Self { pack, deflate: Compress::new(Compression::fast(), true), bases: BTreeMap::new() }
+        Self { pack, deflate: Compress::new(Compression::fast(), true), room: Vec::new(), bases: BTreeMap::new() }
     }
 
     /// Adds an object and returns its id. Objects of one `family` (the same file of different units) are written
@@ -120,20 +122,20 @@ impl Packer {
     }
 
     /// The bytes as a zlib stream (RFC 1950).
-    fn compress(&mut self, bytes: &[u8]) -> Vec<u8> {
+    fn compress(&mut self, bytes: &[u8]) -> Box<[u8]> {
         self.deflate.reset();
-        let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
+        self.room.clear();
+        self.room.reserve(bytes.len() / 2 + 64);
         loop {
             let done = usize::try_from(self.deflate.total_in()).unwrap_or(bytes.len());
-            match self.deflate.compress_vec(&bytes[done..], &mut out, FlushCompress::Finish) {
+            match self.deflate.compress_vec(&bytes[done..], &mut self.room, FlushCompress::Finish) {
                 Ok(Status::StreamEnd) => break,
                 // No room: the stream goes on where it stopped.
-                Ok(_) => out.reserve(bytes.len() / 2 + 64),
+                Ok(_) => self.room.reserve(bytes.len() / 2 + 64),
                 Err(error) => unreachable!("a stream that was just reset takes any bytes: {error}"),
             }
         }
-        out.shrink_to_fit();
-        out
+        self.room.as_slice().into()
     }
 
     /// Writes all objects as one pack into `objects/pack`, durably.

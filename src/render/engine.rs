@@ -18,6 +18,9 @@ static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFE
 /// How many values a thread knows before it begins anew: those of all tenants, and those of some tenants themselves.
 const KNOWN: usize = 4096;
 
+/// Bytes of the longest key of a mapping that becomes a part of the shape; YAML allows 1,024 characters on its line.
+const LONGEST_KEY: usize = 320;
+
 thread_local! {
     /// Values of the template that this thread renders, by the number of their hole.
     static HOLES: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
@@ -259,7 +262,30 @@ fn typed(value: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera
 
 /// `yaml`: a whole list or mapping.
 fn tree(value: &tera::Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<tera::Value> {
-    Ok(tera::Value::safe_string(&keep(json(value)?)))
+    let mut text = String::new();
+    write_tree(json(value)?, &mut text);
+    Ok(tera::Value::safe_string(&text))
+}
+
+/// A mapping is a part of the shape, with holes for what it holds: tenants have their fields in common, and the values of
+/// a release are many. Anything else is a hole, as is a mapping with a key that YAML might not read as it stands.
+fn write_tree(value: Value, out: &mut String) {
+    let is_plain = |key: &str| {
+        (1..=LONGEST_KEY).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
+    };
+    match value {
+        Value::Object(fields) if !fields.is_empty() && fields.keys().all(|key| is_plain(key)) => {
+            for (number, (key, value)) in fields.into_iter().enumerate() {
+                out.push_str(if number == 0 { "{\"" } else { ", \"" });
+                out.push_str(&key);
+                out.push_str("\": ");
+                write_tree(value, out);
+            }
+            out.push('}');
+        }
+        value => out.push_str(&keep(value)),
+    }
 }
 
 /// `safe` would put a value into the text unescaped.

@@ -34,7 +34,7 @@ use crate::config::Fleet;
 use crate::config::install::AdmissionEngine;
 use crate::finding::Finding;
 use crate::manifest::{Digest, IdRef, ObjectId};
-use crate::memo::Memo;
+use crate::memo::{Fact, Memo};
 use crate::plan::{ClusterPlan, Plan, TenantPlan, names};
 use crate::yaml;
 
@@ -51,8 +51,8 @@ pub struct Job<'a> {
     version: &'a str,
     /// Text of the admission policies, and the digest of the fleet's own schemas.
     admission: Arc<str>,
-    /// Digest of the text of the tenant's file.
-    text: Option<Digest>,
+    /// Digest of the text of the tenant's file; of those of all its tenants where the unit is of a whole cluster.
+    texts: Option<Digest>,
     /// Text of the claims about the network. A control plane is rendered again when they change, so that a unit that
     /// stays was proved with the claims of today.
     claims: Arc<str>,
@@ -73,7 +73,7 @@ pub struct Before<'a> {
     pub recorded: Option<Digest>,
     /// Digests of inputs that were computed before.
     pub memo: &'a Memo,
-    /// Digest of all that a tenant's inputs follow from beside the text of its file.
+    /// Digest of all files of the fleet but the tenants'.
     pub rest: Digest,
 }
 
@@ -96,10 +96,13 @@ pub fn jobs<'a>(plan: &'a Plan<'a>, version: &'a str) -> Vec<Job<'a>> {
     let claims: Arc<str> = serde_json::to_string(&plan.fleet.claims).unwrap_or_default().into();
     for cluster in &plan.clusters {
         let name = cluster.cluster.name.as_str();
+        let text_of = |slug: &&str| plan.fleet.texts.get(*slug).copied();
+        let all: Option<Vec<Digest>> = cluster.tenants.keys().map(text_of).collect();
+        let all = all.map(|texts| Digest::of_parts(texts.iter().map(|text| text.as_bytes().as_slice())));
         let mut push = |path, tenant: Option<&'a str>, of| {
-            let text = tenant.and_then(|slug| plan.fleet.texts.get(slug).copied());
+            let texts = tenant.as_ref().map_or(all, text_of);
             let (admission, claims) = (Arc::clone(&admission), Arc::clone(&claims));
-            jobs.push(Job { path, tenant, plan, cluster, of, version, admission, text, claims });
+            jobs.push(Job { path, tenant, plan, cluster, of, version, admission, texts, claims });
         };
         push(names::system_unit(name), None, Of::System);
         push(gitops::unit_path(plan.fleet, name), None, Of::Gitops);
@@ -117,16 +120,13 @@ impl Job<'_> {
     /// # Errors
     /// Templates that fail, or that yield other objects than were announced.
     pub fn make(&self, templates: &Templates, before: Before<'_>) -> Result<Made, Vec<Finding>> {
-        let known = self.text.and_then(|text| before.memo.inputs(&text, &before.rest));
-        if let Some(known) = known.filter(|known| before.recorded == Some(*known)) {
+        if let Some(known) = self.known(before.memo, &before.rest).filter(|known| before.recorded == Some(*known)) {
             return Ok(Made::Kept(known));
         }
         let context = self.context();
         let families = self.families(&context);
         let inputs = self.digest(&templates.digest(), &context, &families);
-        if let Some(text) = self.text {
-            before.memo.learn_inputs(text, before.rest, inputs);
-        }
+        self.learn(before.memo, before.rest, inputs);
         if before.recorded == Some(inputs) {
             return Ok(Made::Kept(inputs));
         }
@@ -141,20 +141,44 @@ impl Job<'_> {
 
     /// Digest of the inputs, as [`Job::make`] finds it, without rendering.
     pub fn inputs(&self, templates: &Templates, memo: &Memo, rest: &Digest) -> Digest {
-        if let Some(known) = self.text.and_then(|text| memo.inputs(&text, rest)) {
+        if let Some(known) = self.known(memo, rest) {
             return known;
         }
         let context = self.context();
         let inputs = self.digest(&templates.digest(), &context, &self.families(&context));
-        if let Some(text) = self.text {
-            memo.learn_inputs(text, *rest, inputs);
-        }
+        self.learn(memo, *rest, inputs);
         inputs
     }
 
-    /// Digest of the text of the tenant's file.
-    pub fn text(&self) -> Option<Digest> {
-        self.text
+    /// Digest of what the inputs follow from beside the rest of the fleet: the text of the tenant's file, or those of all
+    /// tenants of the cluster.
+    pub fn texts(&self) -> Option<Digest> {
+        self.texts
+    }
+
+    /// The digest of the inputs, if it was computed before.
+    fn known(&self, memo: &Memo, rest: &Digest) -> Option<Digest> {
+        match self.of {
+            Of::Tenant(_) => memo.inputs(&self.texts?, rest),
+            Of::System | Of::Gitops => memo.fact(Fact::Inputs, &self.path, &self.whole(rest)?),
+        }
+    }
+
+    fn learn(&self, memo: &Memo, rest: Digest, inputs: Digest) {
+        match (self.of, self.texts) {
+            (Of::Tenant(_), Some(text)) => memo.learn_inputs(text, rest, inputs),
+            (Of::Tenant(_), None) => {}
+            (Of::System | Of::Gitops, _) => {
+                if let Some(whole) = self.whole(&rest) {
+                    memo.learn_fact(Fact::Inputs, &self.path, whole, inputs);
+                }
+            }
+        }
+    }
+
+    /// Digest of the fleet as a unit of a whole cluster sees it.
+    fn whole(&self, rest: &Digest) -> Option<Digest> {
+        Some(Digest::of_parts([self.texts?.as_bytes().as_slice(), rest.as_bytes().as_slice()]))
     }
 
     /// Renders some files of a unit that stays in the output, for what is proved about the whole fleet.
@@ -257,26 +281,53 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_inputs_of_a_tenant_follow_from_its_own_file_and_the_rest_of_the_fleet_alone() {
+    fn inputs_follow_from_what_a_memo_knows_them_by() {
         let inputs = |source: &Source| -> BTreeMap<String, Digest> {
             let fleet = crate::config::parse(source).0.unwrap();
             let plan = crate::plan::plan(&fleet, source).0.unwrap();
             let (templates, memo) = (Templates::load([]).unwrap(), Memo::default());
             let before = Before { recorded: None, memo: &memo, rest: Digest::of(b"rest") };
-            let jobs = jobs(&plan, "0");
-            let made = jobs.iter().filter(|job| job.tenant.is_some()).map(|job| match job.make(&templates, before) {
+            let made = jobs(&plan, "0").into_iter().map(|job| match job.make(&templates, before) {
                 Ok(Made::Rendered(unit)) => (unit.path, unit.inputs),
                 other => panic!("{other:?}"),
             });
             made.collect()
         };
-        let all = inputs(&source());
-        for path in all.keys() {
-            let slug = path.rsplit('/').next().unwrap();
-            let mut alone = source();
-            alone.files.retain(|file, _| !file.starts_with("tenants/") || *file == crate::config::tenant_file(slug));
-            assert_eq!(inputs(&alone).get(path), all.get(path), "{path} depends on other tenants: a memo would lie");
+        let (all, fleet, source) = (inputs(&source()), fleet(), source());
+        let plan = crate::plan::plan(&fleet, &source).0.unwrap();
+        for cluster in &plan.clusters {
+            let (name, slugs) = (cluster.cluster.name.as_str(), cluster.tenants.keys());
+            let whole =
+                [names::system_unit(name), gitops::unit_path(&fleet, name)].map(|path| (path, slugs.clone().collect()));
+            let single = slugs.clone().map(|slug| (names::tenant_unit(name, slug), vec![slug]));
+            for (path, of) in single.chain(whole) {
+                let mut alone = source.clone();
+                let is_of = |file: &str| of.iter().any(|slug| crate::config::tenant_file(slug) == *file);
+                alone.files.retain(|file, _| !file.starts_with("tenants/") || is_of(file));
+                assert_eq!(
+                    inputs(&alone).get(&path),
+                    all.get(&path),
+                    "{path} depends on other tenants: a memo would lie"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn a_unit_of_a_cluster_is_known_by_its_tenants_and_the_rest_of_the_fleet() {
+        let (fleet, source) = (fleet(), source());
+        let plan = crate::plan::plan(&fleet, &source).0.unwrap();
+        let mut jobs = jobs(&plan, "0");
+        let job = jobs.iter_mut().find(|job| matches!(job.of, Of::Gitops)).unwrap();
+        let (memo, rest, build) = (Memo::default(), Digest::of(b"rest"), Digest::of(b"build"));
+        let inputs = job.inputs(&Templates::load([]).unwrap(), &memo, &rest);
+        let memo = Memo::decode(memo.encode([], &build).unwrap(), &build);
+        assert_eq!(job.known(&memo, &rest), Some(inputs));
+        assert_eq!(job.known(&memo, &Digest::of(b"another rest")), None);
+        job.texts = Some(Digest::of(b"other tenants"));
+        assert_eq!(job.known(&memo, &rest), None);
+        job.texts = None;
+        assert_eq!(job.known(&memo, &rest), None, "a tenant whose text is not known");
     }
 
     #[test]

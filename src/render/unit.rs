@@ -170,8 +170,10 @@ impl RenderedUnit {
 
     /// The unit as bytes, with its `kustomization.yaml`.
     pub fn finish(&self) -> Unit {
+        // A text that grew has room for up to twice its bytes; a fleet has a hundred thousand of them.
+        let exact = |content: &FileContent| content.text().as_bytes().to_vec();
         let mut files: BTreeMap<String, Vec<u8>> =
-            self.files.iter().map(|(name, content)| (name.clone(), content.text().into_bytes())).collect();
+            self.files.iter().map(|(name, content)| (name.clone(), exact(content))).collect();
         files.insert("kustomization.yaml".into(), kustomization(self.files.keys()).into_bytes());
         Unit { path: self.path.clone(), inputs: self.inputs, files }
     }

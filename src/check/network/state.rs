@@ -12,6 +12,7 @@ use super::{Scope, claims, expected, settings, sources};
 use crate::check::Input;
 use crate::finding::{Class, Finding, Location, Severity};
 use crate::manifest::Digest;
+use crate::memo::Fact;
 use crate::network::{Claims, Settings, Source as Document};
 use crate::plan::ClusterPlan;
 use crate::rules;
@@ -42,7 +43,8 @@ pub fn proved(input: &Input<'_>, cluster: &ClusterPlan<'_>) -> Option<Vec<Findin
     if changed.len() > (cluster.tenants.len() / SMALL).max(SMALL) {
         return None;
     }
-    let kept = input.kept.inputs(name).map(|(path, inputs)| Some((path, input.memo.footprint(path, &inputs)?)));
+    let kept =
+        input.kept.inputs(name).map(|(path, inputs)| Some((path, input.memo.fact(Fact::Footprint, path, &inputs)?)));
     let mut footprints = kept.collect::<Option<BTreeMap<&str, Digest>>>()?;
     let print = |at: &usize| (input.units[*at].path.as_str(), footprint(&sources(input.units, *at)));
     footprints.extend(changed.iter().map(print));
@@ -68,7 +70,7 @@ pub fn learn(input: &Input<'_>, scope: &Scope<'_>, prints: &[Digest], found: &[F
     let mut footprints = BTreeMap::new();
     for ((list, at), footprint) in scope.units.iter().zip(prints.iter().copied()) {
         let (path, own) = (list[*at].path.as_str(), list[*at].inputs);
-        input.memo.learn_footprint(path, inputs.get(path).copied().unwrap_or(own), footprint);
+        input.memo.learn_fact(Fact::Footprint, path, inputs.get(path).copied().unwrap_or(own), footprint);
         footprints.insert(path, footprint);
     }
     input.memo.learn_proved(name, state(&scope.claims, &scope.settings, &footprints, input.source, found), text);

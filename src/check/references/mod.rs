@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::network::workloads;
 use super::{Input, Outcome};
 use crate::manifest::{Digest, ObjectId};
+use crate::memo::Fact;
 use crate::plan::ClusterPlan;
 use crate::plan::names::{SYSTEM_NAMESPACE, namespace, system_unit, tenant_unit};
 use crate::render::RenderedUnit;
@@ -165,7 +166,7 @@ impl<'a> Scope<'a> {
         let judge = |unit: &RenderedUnit, inputs: &Digest| {
             let found = self.of_tenant(unit);
             if found.is_empty() {
-                memo.learn_footprint(&key(&unit.path), *inputs, state);
+                memo.learn_fact(Fact::References, &unit.path, *inputs, state);
             }
             found
         };
@@ -175,7 +176,7 @@ impl<'a> Scope<'a> {
             .kept
             .inputs(cluster)
             .filter(|(path, _)| path.contains("/tenants/"))
-            .filter(|(path, inputs)| memo.footprint(&key(path), inputs) != Some(state))
+            .filter(|(path, inputs)| memo.fact(Fact::References, path, inputs) != Some(state))
             .collect();
         let again = |(path, inputs): &(&str, Digest)| -> Result<Vec<Missing>, String> {
             let unit = self.input.kept.part(cluster, path, |_| true)?;
@@ -335,11 +336,6 @@ fn is_foreign(target: &Target<'_>, home: &str) -> bool {
 
 fn template_of(origin: Origin, certificates: &'static str, others: &'static str) -> &'static str {
     if origin == Origin::Certificate { certificates } else { others }
-}
-
-/// Under which a unit is remembered as judged.
-fn key(path: &str) -> String {
-    format!("references {path}")
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Side for Rendering<'_> {
     }
 
     fn text(&self, path: &str) -> Option<(Digest, Digest)> {
-        Some((self.jobs.get(path)?.text()?, self.rest))
+        Some((self.jobs.get(path)?.texts()?, self.rest))
     }
 
     fn unit(&self, path: &str) -> Result<Option<RenderedUnit>, Vec<Finding>> {
