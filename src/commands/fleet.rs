@@ -67,7 +67,7 @@ pub fn load(root: &Path, timings: &mut Timings) -> Result<Loaded> {
 /// # Errors
 /// As [`load`].
 pub fn load_on(today: Date, root: &Path, timings: &mut Timings) -> Result<Loaded> {
-    let (source, memo) = timings.step("read", || (source::load(root), memo::load(root)));
+    let (source, memo) = timings.step("read", || rayon::join(|| source::load(root), || memo::load(root)));
     let source = source?;
     Ok(timings.step("parse", || parse(source, memo, today)))
 }

@@ -163,16 +163,19 @@ text_type!(
 impl HttpsUrl {
     /// The host name.
     pub fn host(&self) -> Fqdn {
-        Fqdn(self.parsed().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default())
+        self.host_and_port().0
     }
 
     /// The port, 443 if none is written.
     pub fn port(&self) -> u16 {
-        self.parsed().and_then(|url| url.port()).unwrap_or(443)
+        self.host_and_port().1
     }
 
-    fn parsed(&self) -> Option<url::Url> {
-        url::Url::parse(&self.0).ok()
+    /// The host name, and the port: 443 if none is written.
+    pub fn host_and_port(&self) -> (Fqdn, u16) {
+        let url = url::Url::parse(&self.0).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        (Fqdn(host.to_owned()), url.as_ref().and_then(url::Url::port).unwrap_or(443))
     }
 }
 

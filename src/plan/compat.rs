@@ -8,25 +8,28 @@ use crate::finding::{Class, Finding};
 /// What the matrix says of a combination: nothing if it is supported, a warning with the notes if it is deprecated,
 /// and a refusal if it is blocked or unknown.
 pub fn judge(matrix: &Compatibility, system: &Version, tenant: &Version) -> Option<Finding> {
-    let pair = format!("soctalk-tenant {tenant} under soctalk-system {system}");
+    let pair = || format!("soctalk-tenant {tenant} under soctalk-system {system}");
     match matrix.find(system, tenant) {
         Some(entry) => {
-            let notes = entry.notes.clone();
+            let notes = || entry.notes.clone().unwrap_or_else(|| instead(matrix, system));
             match entry.status {
                 Status::Supported => None,
                 Status::Deprecated => {
-                    let finding = Finding::warning("plan/deprecated", format!("{pair} is deprecated"));
-                    Some(finding.hint(notes.unwrap_or_else(|| instead(matrix, system))))
+                    let finding = Finding::warning("plan/deprecated", format!("{} is deprecated", pair()));
+                    Some(finding.hint(notes()))
                 }
                 Status::Blocked => {
-                    let finding = Finding::error("plan/blocked", Class::Guard, format!("{pair} is blocked"));
-                    Some(finding.hint(notes.unwrap_or_else(|| instead(matrix, system))))
+                    let finding = Finding::error("plan/blocked", Class::Guard, format!("{} is blocked", pair()));
+                    Some(finding.hint(notes()))
                 }
             }
         }
         None => {
-            let finding =
-                Finding::error("plan/unknown-version", Class::Guard, format!("{pair} is not in compatibility.yaml"));
+            let finding = Finding::error(
+                "plan/unknown-version",
+                Class::Guard,
+                format!("{} is not in compatibility.yaml", pair()),
+            );
             Some(finding.hint(instead(matrix, system)))
         }
     }

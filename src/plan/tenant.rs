@@ -82,7 +82,8 @@ pub struct ExternalHost {
 
 impl ExternalHost {
     fn of(url: &HttpsUrl) -> Self {
-        Self { host: url.host().to_string(), port: url.port() }
+        let (host, port) = url.host_and_port();
+        Self { host: host.to_string(), port }
     }
 }
 

@@ -311,6 +311,8 @@ fn full(error: &tera::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn render(template: &str, value: &str) -> Result<Rendered, Finding> {
@@ -366,6 +368,50 @@ mod tests {
             assert_eq!(json["list"][0], *value, "{text}");
             let other: Value = serde_yaml::from_str(&text).unwrap();
             assert_eq!(other, json);
+        }
+    }
+
+    #[test]
+    fn fields_of_a_mapping_belong_to_the_shape_and_what_they_hold_does_not() {
+        let templates = |text: &str| Templates::load([("templates/tenant/namespace.yaml.tera", text)]).unwrap();
+        let render = |templates: &Templates, tree: &Value| {
+            let mut context = Context::new();
+            context.insert("tree", tree);
+            templates.render("tenant/namespace.yaml.tera", &context)
+        };
+        let whole = templates("kind: X\nspec: {{ tree | yaml }}\nlist:\n  - {{ tree | yaml }}\n");
+        for tree in [
+            json!({}),
+            json!({"a": 1, "b": {"c": [1, {"d": null}], "e/f.g_h-i": "x: y\n", "no": false, "1": {}}}),
+            json!({"a b": 1, "c": {"d": 1}}),
+            json!({"x": {"y: z": "no", "#": [], "\u{85}\"": 1}}),
+            json!({"\u{E000}0\u{E001}": {"a": 1}, "": "\u{E000}0\u{E001}"}),
+            json!({"k".repeat(LONGEST_KEY): 1}),
+            json!({"k".repeat(LONGEST_KEY + 1): 1}),
+            json!([{"a": {"b": 1}}]),
+            json!("a: b"),
+        ] {
+            let rendered = render(&whole, &tree).unwrap_or_else(|error| panic!("{tree}: {error:?}"));
+            let expected = json!({"kind": "X", "spec": tree, "list": [tree]});
+            assert_eq!(rendered.objects().next().unwrap(), expected);
+            let read = crate::yaml::parse(&rendered.text(), crate::yaml::Limits::MANIFEST).unwrap();
+            assert_eq!(read[0].root.to_json(), expected);
+        }
+        let shape = |tree| Arc::clone(render(&whole, &tree).unwrap().shape());
+        let of_one = shape(json!({"a": 1, "b": {"c": [1]}}));
+        assert!(Arc::ptr_eq(&of_one, &shape(json!({"a": "x", "b": {"c": []}}))));
+        assert!(!Arc::ptr_eq(&of_one, &shape(json!({"a": 1, "b": {"d": [1]}}))));
+        for part in [
+            "a: x-{{ t }}",
+            "a: x {{ t }}",
+            "a: \"{{ t }}\"",
+            "a: '{{ t }}'",
+            "{{ t }}: a",
+            "a: |\n  {{ t }}\n",
+            "a: {{ t }} x",
+        ] {
+            let text = part.replace("{{ t }}", "{{ tree | yaml }}");
+            assert_eq!(render(&templates(&text), &json!({"k": 1})).unwrap_err().rule, "render/shape", "{part}");
         }
     }
 
