@@ -4,8 +4,8 @@
 //! Everything in it follows from the texts whose digests are its keys: a memo saves time and never decides. One that is
 //! damaged, or of another build, is empty. Layout: magic, digest of the build, four lists each behind its length,
 //! SHA-256 of all before it. The lists: clusters (digest of the name, digest of the state that was proved, length of a text,
-//! the warnings about it as JSON), facts (digest of what is known and of what,
-//! digest of what it follows from, the digest that follows), places (digest of a tenant's slug and of a pointer into its file, digest of the text, line, column,
+//! the warnings about it as JSON), facts (digest of what is known and of which unit, digest of what it follows from, the
+//! digest that follows), places (digest of a tenant's slug and of a pointer into its file, digest of the text, line, column,
 //! length), tenant files (digest of the text, digest of the rest of the fleet, digest of the inputs of the tenant's unit
 //! under it, length of the JSON text, the file's value as JSON). Integers are little-endian, of 32 bits.
 

@@ -12,19 +12,19 @@ pub fn parse(text: &str) -> Result<Milli, String> {
     let expected = || "a quantity such as 500m, 2, 1.5 or 8Gi".to_owned();
     let split = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
-    let factor: Milli = match suffix.as_bytes() {
-        b"m" => 1,
-        b"" => 1000,
-        b"k" => 1_000_000,
-        b"M" => 1_000_000_000,
-        b"G" => 1_000_000_000_000,
-        b"T" => 1_000_000_000_000_000,
-        b"P" => 1_000_000_000_000_000_000,
-        b"Ki" => 1000 << 10,
-        b"Mi" => 1000 << 20,
-        b"Gi" => 1000 << 30,
-        b"Ti" => 1000 << 40,
-        b"Pi" => 1000 << 50,
+    let factor: Milli = match suffix {
+        "m" => 1,
+        "" => 1000,
+        "k" => 1_000_000,
+        "M" => 1_000_000_000,
+        "G" => 1_000_000_000_000,
+        "T" => 1_000_000_000_000_000,
+        "P" => 1_000_000_000_000_000_000,
+        "Ki" => 1000 << 10,
+        "Mi" => 1000 << 20,
+        "Gi" => 1000 << 30,
+        "Ti" => 1000 << 40,
+        "Pi" => 1000 << 50,
         _ => return Err(expected()),
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -34,11 +34,8 @@ pub fn parse(text: &str) -> Result<Milli, String> {
     let digits = whole.bytes().chain(fraction.bytes()).try_fold(0, |digits: Milli, byte| {
         byte.is_ascii_digit().then(|| digits * 10 + Milli::from(byte - b'0')).ok_or_else(expected)
     })?;
-    let scaled = digits * factor;
-    if fraction.is_empty() {
-        return Ok(scaled);
-    }
     let scale = (0..fraction.len()).fold(1, |scale: Milli, _| scale * 10);
+    let scaled = digits * factor;
     // A quantity finer than a thousandth is rounded up, as the API server does.
     Ok(scaled / scale + Milli::from(scaled % scale != 0))
 }

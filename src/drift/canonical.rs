@@ -7,10 +7,7 @@ use std::borrow::Cow;
 
 use super::node::{Map, Node};
 use super::yaml::{Document, MAX_DEPTH, MAX_VALUES};
-use crate::yaml::{is_printable, plain_is_safe};
-
-/// Bytes of the longest key: YAML allows 1,024 characters on the line of a key.
-const LONGEST_KEY: usize = 500;
+use crate::yaml::{LONGEST_KEY, is_printable, plain_is_safe};
 
 /// The documents of a text; none if it is not in canonical form.
 pub fn parse(text: &str) -> Option<Vec<Document>> {

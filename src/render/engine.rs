@@ -12,14 +12,12 @@ use super::shape::{CLOSE, Held, OPEN, Shape, hole_text};
 use crate::finding::{Finding, Location};
 use crate::manifest::{Digest, IdRef};
 use crate::secrets::leak;
+use crate::yaml::LONGEST_KEY;
 
 static EMBEDDED: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates");
 
 /// How many values a thread knows before it begins anew: those of all tenants, and those of some tenants themselves.
 const KNOWN: usize = 4096;
-
-/// Bytes of the longest key of a mapping that becomes a part of the shape; YAML allows 1,024 characters on its line.
-const LONGEST_KEY: usize = 320;
 
 thread_local! {
     /// Values of the template that this thread renders, by the number of their hole.
